@@ -1,0 +1,80 @@
+import type { mongo } from 'mongoose';
+import { stagePath } from '../uploads/ledger.js';
+import { STAGES, needsBytes } from '../uploads/upload.schema.js';
+import type { Stage, StageName, Upload } from '../uploads/upload.schema.js';
+
+/** `expired`: its audio was kept as long as failed audio is kept, and is gone. `dismissed`: an admin closed it. */
+export type LetterState = 'open' | 'expired' | 'dismissed';
+
+export interface LetterFilter {
+  stage?: StageName;
+  code?: string;
+  user_id?: string;
+  session_id?: string;
+  /** Failed at or after. */
+  since?: Date;
+}
+
+/** A stage of a row that still counts, in state `failed`: that is the dead letter, and the only record of it. */
+export interface DeadLetter {
+  row: Upload;
+  name: StageName;
+  stage: Stage;
+}
+
+/** The dead letter of a row; null when nothing of it has failed for good, or it no longer stands for anything. */
+export function deadLetterOf(row: Upload): DeadLetter | null {
+  if (row.state !== 'committed') return null;
+  for (const name of STAGES) {
+    const stage = row.stages[name];
+    if (stage?.state === 'failed') return { row, name, stage };
+  }
+  return null;
+}
+
+export function letterState({ row, name, stage }: DeadLetter): LetterState {
+  if (stage.dismissed_at) return 'dismissed';
+  return needsBytes(name) && row.audio_state !== 'stored' ? 'expired' : 'open';
+}
+
+/** Why a dead letter cannot be retried, in a sentence; null when it can. */
+export function obstacleOf(letter: DeadLetter): string | null {
+  const { dismissed_at, dismissed_by } = letter.stage;
+  if (dismissed_at) return `It was dismissed by ${dismissed_by} at ${dismissed_at.toISOString()}`;
+  return letterState(letter) === 'expired' ? audioGone(letter.row) : null;
+}
+
+export function audioGone({ audio_deleted_at }: Upload): string {
+  const when = audio_deleted_at ? ` since ${audio_deleted_at.toISOString()}` : '';
+  return `Its audio is gone${when}, so it cannot be tried again; the answer has to be recorded again`;
+}
+
+/**
+ * The rows that have a dead letter which is not dismissed.
+ *
+ * @param state only open ones, or only expired ones
+ * @param until failed at or before
+ * @returns null when there can be none
+ */
+export function letterRows(
+  filter: LetterFilter,
+  state?: 'open' | 'expired',
+  until?: Date,
+): mongo.Filter<Upload> | null {
+  const { stage, code, user_id, session_id, since } = filter;
+  const failedAt = { ...(since ? { $gte: since } : {}), ...(until ? { $lte: until } : {}) };
+  const names = (stage ? [stage] : STAGES).filter((name) => state !== 'expired' || needsBytes(name));
+  if (names.length === 0) return null;
+  return {
+    state: 'committed',
+    ...(user_id ? { user_id } : {}),
+    ...(session_id ? { session_id } : {}),
+    $or: names.map((name) => ({
+      [stagePath(name, 'state')]: 'failed',
+      [stagePath(name, 'dismissed_at')]: { $exists: false },
+      ...(code ? { [stagePath(name, 'error.code')]: code } : {}),
+      ...(since || until ? { [stagePath(name, 'finished_at')]: failedAt } : {}),
+      ...(state && needsBytes(name) ? { audio_state: state === 'open' ? 'stored' : { $ne: 'stored' } } : {}),
+    })),
+  };
+}

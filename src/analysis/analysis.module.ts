@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { Config } from '../config/config.js';
+import { QueueModule } from '../queue/queue.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
+import { AnalysisHandler } from './analysis.handler.js';
+import { OpenAiScorer } from './openai.scorer.js';
+import { RubricScorer } from './rubric.scorer.js';
+import { Scorer } from './scorer.js';
+
+function makeScorer(config: Config): Scorer {
+  const remote = config.SCORER === 'openai' || (config.SCORER === 'auto' && config.OPENAI_API_KEY !== null);
+  return remote ? new OpenAiScorer(config) : new RubricScorer();
+}
+
+@Module({
+  imports: [QueueModule, SessionsModule],
+  providers: [{ provide: Scorer, useFactory: makeScorer, inject: [Config] }, AnalysisHandler],
+})
+export class AnalysisModule implements OnApplicationShutdown {
+  constructor(private readonly scorer: Scorer) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.scorer.close();
+  }
+}

@@ -1,0 +1,59 @@
+import type { Answer, TranscriptionStatus } from '../sessions/session.schema.js';
+import type { StageState, Upload } from '../uploads/upload.schema.js';
+
+const STATUS: Record<StageState, TranscriptionStatus> = {
+  due: 'queued',
+  processing: 'processing',
+  done: 'completed',
+  failed: 'failed',
+};
+
+/** The word for a take: its transcription stage's state; what was written needs none. */
+export function transcriptionStatus(row: Upload): TranscriptionStatus {
+  return STATUS[row.stages.transcription?.state ?? 'done'];
+}
+
+/** What a ledger row says, as fields of the answer that it feeds. The whole of it each time: any projection may be the first to arrive. */
+export function answerFields(row: Upload): Partial<Answer> {
+  const status = transcriptionStatus(row);
+  const { transcript, analysis } = row;
+  const error = row.stages.transcription?.error;
+  return {
+    transcription_status: status,
+    transcribed_at: row.transcribed_at ?? null,
+    transcription_error: status === 'failed' ? (error?.message ?? 'The transcription failed') : null,
+    gridfs_file_id: row.audio_state === 'stored' ? (row.file_id?.toHexString() ?? null) : null,
+    transcript: transcript?.text ?? null,
+    segments: transcript?.segments ?? [],
+    language: transcript?.language ?? row.language,
+    duration: transcript?.duration ?? null,
+    transcriber: transcript?.transcriber ?? null,
+    score: analysis?.score ?? null,
+    criteria: analysis?.criteria ?? [],
+    feedback: analysis?.feedback ?? [],
+    model_answer: analysis?.modelAnswer ?? null,
+    not_scorable: analysis?.notScorable ?? null,
+    scorer: analysis?.scorer ?? null,
+    analysis_status: row.stages.analysis?.state ?? 'waiting',
+    analysis_error: row.stages.analysis?.state === 'failed' ? (row.stages.analysis.error?.message ?? null) : null,
+  };
+}
+
+/** The answer of a take that has just been committed. */
+export function newAnswer(row: Upload): Answer {
+  const now = new Date();
+  const id = row._id.toHexString();
+  return {
+    ...(answerFields(row) as Answer),
+    id,
+    question_id: row.question_id,
+    source: row.source,
+    sha256: row.sha256 ?? '',
+    size: row.size ?? 0,
+    created_at: row.committed_at ?? now,
+    updated_at: now,
+    upload_id: id,
+    file_id: row.file_id?.toHexString() ?? null,
+    version: row.version,
+  };
+}

@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import { Log } from '../common/logging.js';
+import { SessionRepository } from '../sessions/session.repository.js';
+import { sessionKey } from '../sessions/session.schema.js';
+import { AudioStore } from '../storage/audio-store.js';
+import { Ledger } from '../uploads/ledger.js';
+import { UploadTarget, UploadTargets } from '../uploads/targets.js';
+import type { Upload } from '../uploads/upload.schema.js';
+import { answerFields, newAnswer, transcriptionStatus } from './answer.projection.js';
+
+/** Answers as what uploads feed: `answers.<question_id>` of a session, written only while it is fed by that row. */
+@Injectable()
+export class AnswerTarget extends UploadTarget {
+  readonly kind = 'answer';
+
+  constructor(
+    private readonly sessions: SessionRepository,
+    private readonly ledger: Ledger,
+    private readonly store: AudioStore,
+    private readonly log: Log,
+    targets: UploadTargets,
+  ) {
+    super();
+    targets.register(this);
+  }
+
+  async project(row: Upload): Promise<void> {
+    const status = transcriptionStatus(row);
+    const shown = this.sessions.projectAnswer(
+      sessionKey(row.user_id, row.session_id),
+      row.question_id,
+      row._id.toHexString(),
+      row.version,
+      answerFields(row),
+    );
+    const annotated =
+      row.file_id && row.audio_state === 'stored' && !row.stages.analysis
+        ? this.store.annotate(row.file_id.toHexString(), { status })
+        : null;
+    await Promise.all([shown, annotated]);
+  }
+
+  async link(row: Upload): Promise<void> {
+    const session = await this.sessions.find(row.user_id, row.session_id);
+    if (!session) {
+      await this.ledger.failUpload(row._id, { code: 'session_gone', message: 'The session was erased meanwhile' });
+      return;
+    }
+    const id = row._id.toHexString();
+    const current = session.answers[row.question_id];
+    if (current && current.upload_id !== id) {
+      if (current.created_at > (row.committed_at ?? row.created_at)) {
+        await this.supersede(id, current.upload_id);
+        return;
+      }
+      if (current.sha256 === row.sha256 && current.source === row.source) {
+        const { file_id, content_type = '', size = 0, sha256 } = row;
+        const file = file_id && { file_id, content_type, size, sha256 };
+        await this.ledger.closeAsDuplicate(row._id, current.upload_id, file);
+        return;
+      }
+    }
+    if (current?.upload_id !== id) {
+      const linked = await this.sessions.replaceAnswer(session, newAnswer(row), current?.upload_id ?? null);
+      // Somebody came in between: the next sweep looks again.
+      if (!linked) return;
+    }
+    await this.supersedeOlder(row);
+    await this.ledger.linked(row._id);
+    this.log.pino.warn({ upload_id: id, session_id: row.session_id }, 'Link finished for a request that was cut short');
+  }
+
+  /** The takes before this one end, whichever of them was still the current one when the request died. */
+  private async supersedeOlder({ _id, user_id, session_id, question_id, kind, committed_at }: Upload): Promise<void> {
+    const older = {
+      user_id,
+      session_id,
+      question_id,
+      kind,
+      state: 'committed' as const,
+      committed_at: { $lt: committed_at },
+    };
+    for await (const row of this.ledger.rows.find(older, { projection: { _id: 1 } }))
+      await this.supersede(row._id.toHexString(), _id.toHexString());
+  }
+
+  /** The older take ends: its work is fenced now, its file deleted here or by the sweep. */
+  async supersede(olderId: string, newerId: string): Promise<void> {
+    const older = await this.ledger.supersede(olderId, newerId);
+    if (!older) return;
+    this.log.pino.info({ upload_id: olderId, superseded_by: newerId }, 'Take superseded');
+    if (older.audio_state !== 'stored' || !older.file_id) return;
+    const fileId = older.file_id.toHexString();
+    this.store
+      .delete(fileId)
+      .then(() => this.ledger.audioDeleted(older._id))
+      .catch((error: unknown) => this.log.pino.warn({ err: error, upload_id: olderId }, 'Old take not deleted yet'));
+  }
+}

@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { mongo } from 'mongoose';
+import { AppError, NotFoundError, ValidationError } from '../common/app-error.js';
+import { correlationId } from '../common/correlation.js';
+import { Log } from '../common/logging.js';
+import { Idempotency, otherContent } from '../idempotency/idempotency.js';
+import type { Beginning } from '../idempotency/idempotency.js';
+import { SessionRepository } from '../sessions/session.repository.js';
+import type { InterviewSession } from '../sessions/session.schema.js';
+import { Intake } from '../uploads/intake.js';
+import type { Incoming, Staged } from '../uploads/intake.js';
+import { Ledger } from '../uploads/ledger.js';
+import { AudioForm } from '../uploads/multipart.js';
+import type { Upload } from '../uploads/upload.schema.js';
+import { dueStage } from '../uploads/upload.schema.js';
+import type { TextAnswerAccepted, UploadAccepted } from './answer.dto.js';
+import { digestIssue, formLanguage } from './upload-fields.js';
+import { Takes } from './takes.js';
+
+/** An upload may take longer than an Idempotency-Key is reserved for. */
+const RENEW_MS = 10_000;
+
+/** Takes answers in: spoken ones through the intake, written ones straight into the ledger. */
+@Injectable()
+export class AnswersService {
+  constructor(
+    private readonly sessions: SessionRepository,
+    private readonly form: AudioForm,
+    private readonly intake: Intake,
+    private readonly ledger: Ledger,
+    private readonly takes: Takes,
+    private readonly idempotency: Idempotency,
+    private readonly log: Log,
+  ) {}
+
+  /**
+   * Receives one spoken answer. When this resolves, bytes and row survive the death of any process.
+   *
+   * @throws NotFoundError for a session or question that is not there, before a byte of the body is read
+   * @throws ValidationError, AppError as `AudioForm.receive`; ValidationError when a digest does not match
+   */
+  async uploadAudio(
+    userId: string,
+    sessionId: string,
+    questionId: string,
+    request: Request,
+    response: Response,
+  ): Promise<UploadAccepted> {
+    const session = await this.open(userId, sessionId, questionId);
+    const key = request.header('idempotency-key');
+    const route = `POST /api/upload-answer/${sessionId}/${questionId}`;
+    const beginning = key === undefined ? null : await this.idempotency.begin({ userId, route, key });
+    const { claim } = beginning ?? {};
+    const renewal = claim
+      ? setInterval(() => void this.idempotency.renew(claim).catch(() => undefined), RENEW_MS)
+      : undefined;
+    try {
+      const received = await this.form.receive(request, response, incoming(session, questionId));
+      const { staged } = received;
+      const accepted = await this.take(session, staged, received.fields, request, beginning);
+      if (claim) await this.idempotency.complete(claim, staged.sha256, { status: 200, body: accepted });
+      else if (beginning) response.setHeader('Idempotency-Replayed', 'true');
+      return accepted;
+    } catch (error) {
+      if (claim) await this.idempotency.release(claim).catch(() => undefined);
+      throw error;
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  private async take(
+    session: InterviewSession,
+    staged: Staged,
+    fields: Record<string, unknown>,
+    request: Request,
+    beginning: Beginning | null,
+  ): Promise<UploadAccepted> {
+    const language = await this.check(staged, fields, request);
+    if (beginning?.earlier) {
+      if (beginning.earlier.fingerprint !== staged.sha256) {
+        await this.intake.discard(staged, { code: 'idempotency_key_reused', message: otherContent().message });
+        throw otherContent();
+      }
+      const first = beginning.earlier.body as UploadAccepted;
+      await this.intake.closeAsDuplicate(staged, first.upload_id);
+      return first;
+    }
+    return this.accept(session, staged, language ?? session.language);
+  }
+
+  /**
+   * Takes a file that came by another way than a request, such as a folder that an older system left, on the same way in.
+   *
+   * @throws ValidationError, AppError as `Intake.stage`; NotFoundError when the session was erased meanwhile
+   */
+  async takeFile(
+    session: InterviewSession,
+    questionId: string,
+    file: { name: string; bytes: AsyncIterable<Buffer>; maxBytes: number },
+  ): Promise<UploadAccepted> {
+    const upload = { ...incoming(session, questionId), file_name: file.name };
+    const staged = await this.intake.stage(file.bytes, upload, file.maxBytes);
+    return this.accept(session, staged, session.language);
+  }
+
+  private async accept(session: InterviewSession, staged: Staged, spoken: string | null): Promise<UploadAccepted> {
+    const accepted = await this.takes.accept(session, {
+      questionId: staged.upload.question_id,
+      source: 'audio',
+      sha256: staged.sha256,
+      firstStage: 'transcription',
+      commit: async () => {
+        await this.intake.commit(staged, spoken);
+        return committedRow(staged, spoken);
+      },
+      repeats: (uploadId) => this.intake.closeAsDuplicate(staged, uploadId),
+      orphaned: () =>
+        this.intake.discard(staged, { code: 'session_gone', message: 'The session was erased meanwhile' }),
+    });
+    this.log.pino.info(
+      {
+        upload_id: accepted.uploadId,
+        session_id: session.session_id,
+        question_id: staged.upload.question_id,
+        size: staged.size,
+        content_type: staged.content_type,
+        duplicate: accepted.duplicate,
+      },
+      'Audio uploaded',
+    );
+    return {
+      status: 'processing',
+      message: 'Audio uploaded successfully, transcription in progress',
+      file_id: accepted.fileId ?? '',
+      transcription_status: accepted.status,
+      upload_id: accepted.uploadId,
+      sha256: staged.sha256,
+      size: staged.size,
+      duplicate: accepted.duplicate,
+    };
+  }
+
+  /** The form's small fields; what is wrong with them gives up the staged bytes. */
+  private async check(staged: Staged, fields: Record<string, unknown>, request: Request): Promise<string | null> {
+    try {
+      const issue = digestIssue(fields['sha256'], request.header('repr-digest'), staged.sha256);
+      if (issue) throw new ValidationError([issue]);
+      return formLanguage(fields['language']);
+    } catch (error) {
+      if (error instanceof AppError) await this.intake.discard(staged, { code: error.code, message: error.message });
+      throw error;
+    }
+  }
+
+  /** A written answer: nothing to transcribe, scored without the delivery criterion. */
+  async writeText(userId: string, sessionId: string, questionId: string, text: string): Promise<TextAnswerAccepted> {
+    const session = await this.open(userId, sessionId, questionId);
+    const id = new mongo.ObjectId();
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    await this.takes.accept(session, {
+      questionId,
+      source: 'text',
+      sha256,
+      firstStage: 'analysis',
+      commit: async () => {
+        await this.ledger.insertText({ _id: id, ...incoming(session, questionId) }, text, sha256);
+        const row = await this.ledger.find(id);
+        if (!row) throw new Error('The row that was just written is not there');
+        return row;
+      },
+      repeats: async (uploadId) => {
+        await this.ledger.closeAsDuplicate(id, uploadId, null);
+      },
+      orphaned: async () => {
+        await this.ledger.failUpload(id, { code: 'session_gone', message: 'The session was erased meanwhile' });
+      },
+    });
+    this.log.pino.info({ upload_id: id.toHexString(), session_id: sessionId, question_id: questionId }, 'Text answer');
+    return { status: 'completed', question_id: questionId, transcription_status: 'completed', source: 'text' };
+  }
+
+  private async open(userId: string, sessionId: string, questionId: string): Promise<InterviewSession> {
+    const session = await this.sessions.get(userId, sessionId);
+    const listed = session.questions.length === 0 || session.questions.some(({ id }) => id === questionId);
+    if (!listed) throw new NotFoundError('Question');
+    return session;
+  }
+}
+
+function incoming(session: InterviewSession, questionId: string): Incoming {
+  return {
+    kind: 'answer',
+    user_id: session.user_id,
+    session_id: session.session_id,
+    question_id: questionId,
+    language: session.language,
+    retain_audio: session.retain_audio,
+    correlation_id: correlationId() ?? null,
+    file_name: null,
+  };
+}
+
+/** The row as `Intake.commit` left it, without reading it again. */
+function committedRow(staged: Staged, language: string | null): Upload {
+  const now = new Date();
+  return {
+    ...staged.upload,
+    _id: staged.id,
+    state: 'committed',
+    source: 'audio',
+    file_id: staged.file_id,
+    audio_state: 'stored',
+    content_type: staged.content_type,
+    size: staged.size,
+    sha256: staged.sha256,
+    language,
+    created_at: now,
+    updated_at: now,
+    committed_at: now,
+    error: null,
+    version: 0,
+    stages: { transcription: dueStage(now) },
+  };
+}

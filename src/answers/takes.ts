@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import { NotFoundError } from '../common/app-error.js';
+import { Dispatcher } from '../queue/dispatcher.js';
+import { StageRestart } from '../queue/stage-restart.js';
+import { SessionRepository } from '../sessions/session.repository.js';
+import type { Answer, InterviewSession, TranscriptionStatus } from '../sessions/session.schema.js';
+import { Ledger } from '../uploads/ledger.js';
+import type { StageName, Upload } from '../uploads/upload.schema.js';
+import { newAnswer } from './answer.projection.js';
+import { AnswerTarget } from './answer.target.js';
+
+/** Content that wants to become the current take of its question. */
+export interface Take {
+  readonly questionId: string;
+  readonly source: Answer['source'];
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly firstStage: StageName;
+  /** Makes it count; from here on it is never lost. Returns the row. */
+  commit(): Promise<Upload>;
+  /** The question's current take has the same content: this one is given up. */
+  repeats(uploadId: string): Promise<void>;
+  /** The session is gone: this one is given up. */
+  orphaned(): Promise<void>;
+}
+
+export interface Accepted {
+  uploadId: string;
+  fileId: string | null;
+  status: TranscriptionStatus;
+  /** The same content was there already. */
+  duplicate: boolean;
+}
+
+/**
+ * Decides which take of a question is current. The session document is where racing takes meet: each replaces exactly the take
+ * it saw, or looks again.
+ */
+@Injectable()
+export class Takes {
+  constructor(
+    private readonly sessions: SessionRepository,
+    private readonly ledger: Ledger,
+    private readonly restarts: StageRestart,
+    private readonly target: AnswerTarget,
+    private readonly dispatcher: Dispatcher,
+  ) {}
+
+  /** @throws NotFoundError when the session was erased meanwhile */
+  async accept(seen: InterviewSession, take: Take): Promise<Accepted> {
+    let session = seen;
+    let row: Upload | null = null;
+    for (;;) {
+      const current = session.answers[take.questionId];
+      if (current && current.sha256 === take.sha256 && current.source === take.source) {
+        const status = await this.again(current);
+        if (status) {
+          await take.repeats(current.upload_id);
+          return { uploadId: current.upload_id, fileId: current.file_id, status, duplicate: true };
+        }
+      }
+      row ??= await take.commit();
+      const uploadId = row._id.toHexString();
+      const answer = newAnswer(row);
+      if (await this.sessions.replaceAnswer(session, answer, current?.upload_id ?? null)) {
+        // First, as the first claim takes the mark away by which the sweep would finish this.
+        if (current) await this.target.supersede(current.upload_id, uploadId);
+        this.dispatcher.dispatch(row, take.firstStage);
+        return { uploadId, fileId: answer.file_id, status: answer.transcription_status, duplicate: false };
+      }
+      const now = await this.sessions.find(session.user_id, session.session_id);
+      if (!now) {
+        await take.orphaned();
+        throw new NotFoundError('Session');
+      }
+      // The sweep may have finished the link for us, had we been that slow.
+      if (now.answers[take.questionId]?.upload_id === uploadId) {
+        return { uploadId, fileId: answer.file_id, status: answer.transcription_status, duplicate: false };
+      }
+      // Or it has ended this take, for a newer one that came while this request was held up.
+      if ((await this.ledger.find(row._id))?.state !== 'committed') {
+        const status = now.answers[take.questionId]?.transcription_status ?? 'queued';
+        return { uploadId, fileId: answer.file_id, status, duplicate: false };
+      }
+      session = now;
+    }
+  }
+
+  /** The same content came again: a failed take is queued again. Null when it cannot be, since its audio is gone. */
+  private async again(current: Answer): Promise<TranscriptionStatus | null> {
+    if (current.transcription_status !== 'failed') return current.transcription_status;
+    const row = await this.ledger.find(current.upload_id);
+    if (!row || row.state !== 'committed' || row.audio_state !== 'stored') return null;
+    if (await this.restarts.restart(row, 'transcription')) return 'queued';
+    // Somebody else queued it, or its audio has just expired.
+    const now = await this.ledger.find(row._id);
+    return now && now.stages.transcription?.state !== 'failed' ? 'queued' : null;
+  }
+}

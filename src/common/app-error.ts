@@ -1,0 +1,89 @@
+/** What went wrong, as the caller sees it; each edge (HTTP, CLI, processor) translates a kind once. */
+export type ErrorKind =
+  | 'bad_request'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'too_large'
+  | 'unsupported_media_type'
+  | 'invalid'
+  | 'rate_limited'
+  | 'upstream'
+  | 'unavailable';
+
+/** One entry of FastAPI's validation error list (`HTTPValidationError.detail[]`). */
+export interface ValidationIssue {
+  type: string;
+  loc: (string | number)[];
+  msg: string;
+  input: unknown;
+  ctx?: Record<string, unknown>;
+}
+
+export interface AppErrorOptions {
+  /** Whether the same work may succeed later without anyone changing it. */
+  retryable?: boolean;
+  /** Seconds after which a retry makes sense; sent as `Retry-After`. */
+  retryAfter?: number;
+  /** Extra response headers. */
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** An expected failure: `code` is stable (ledger, metrics), `message` is a sentence for the person who reads it. */
+export class AppError extends Error {
+  readonly retryable: boolean;
+  readonly retryAfter?: number;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    readonly kind: ErrorKind,
+    readonly code: string,
+    message: string,
+    options: AppErrorOptions = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.retryable = options.retryable ?? false;
+    this.retryAfter = options.retryAfter;
+    this.headers = options.headers ?? {};
+  }
+}
+
+export class NotFoundError extends AppError {
+  constructor(what: string) {
+    super('not_found', 'not_found', `${what} not found`);
+  }
+}
+
+export class ConflictError extends AppError {
+  constructor(code: string, message: string) {
+    super('conflict', code, message);
+  }
+}
+
+/** A request that is well formed but not valid; carries FastAPI's list of issues. */
+export class ValidationError extends AppError {
+  constructor(readonly issues: ValidationIssue[]) {
+    super('invalid', 'validation_error', issues.map((issue) => issue.msg).join('; '));
+  }
+
+  static at(loc: (string | number)[], type: string, msg: string, input: unknown = null): ValidationError {
+    return new ValidationError([{ type, loc, msg, input }]);
+  }
+}
+
+/** The work cannot succeed, however often it is tried: its stage goes straight to the dead letters. */
+export class PermanentError extends AppError {
+  constructor(code: string, message: string, cause?: unknown) {
+    super('invalid', code, message, { cause });
+  }
+}
+
+/** The work failed for a reason that passes: its stage is tried again with backoff. */
+export class TransientError extends AppError {
+  constructor(code: string, message: string, options: AppErrorOptions = {}) {
+    super('upstream', code, message, { ...options, retryable: true });
+  }
+}

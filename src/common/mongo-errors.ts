@@ -1,0 +1,58 @@
+/** Driver and mongoose errors that mean: no usable MongoDB at the moment. By name, so that the driver stays at its edge. */
+const AWAY_NAMES = new Set([
+  'MongoNetworkError',
+  'MongoNetworkTimeoutError',
+  'MongoServerSelectionError',
+  'MongooseServerSelectionError',
+  'MongoPoolClearedError',
+  'MongoPoolClosedError',
+  'PoolClearedOnNetworkError',
+  'MongoWaitQueueTimeoutError',
+  'WaitQueueTimeoutError',
+  'MongoNotConnectedError',
+  'MongoTopologyClosedError',
+  'MongoClientClosedError',
+  'MongoOperationTimeoutError',
+  'MongooseBufferingTimeoutError',
+]);
+
+/**
+ * Server codes that a retry on another or recovered node may cure: not primary, stepping down, shutting down, exceeded
+ * time limits, write concern not reached in time.
+ * https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
+ */
+const AWAY_CODES = new Set([6, 7, 50, 64, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
+
+const BROKEN_SOCKET = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+const DEEPEST_CAUSE = 5;
+
+/** Whether an error, or what caused it, says that MongoDB cannot be reached or cannot take writes just now. */
+export function isMongoAway(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < DEEPEST_CAUSE && current instanceof Error; depth++) {
+    if (AWAY_NAMES.has(current.name) || isBrokenSocket(current)) return true;
+    if (current.name.startsWith('Mongo')) {
+      const code = (current as { code?: unknown }).code;
+      if (typeof code === 'number' && AWAY_CODES.has(code)) return true;
+      if (current.name === 'MongooseError' && current.message.includes('buffering timed out')) return true;
+      // A session or cursor cut off by a lost connection.
+      if (current.name === 'MongoExpiredSessionError') return true;
+    }
+    // A write of many documents wraps what went wrong on the way in an error of the server's kind.
+    const { errorResponse } = current as { errorResponse?: unknown };
+    current = errorResponse instanceof Error ? errorResponse : current.cause;
+  }
+  return false;
+}
+
+/** The driver passes on as it is what its socket fails with while it writes. Errors of a request's own socket name no system call. */
+function isBrokenSocket(error: Error): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return syscall !== undefined && BROKEN_SOCKET.has(code ?? '');
+}
+
+/** Whether an insert or update lost against a unique index. */
+export function isDuplicateKey(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === 11000;
+}

@@ -1,0 +1,75 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import type { Request, Response } from 'express';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { User } from '../auth/user.js';
+import { Log } from '../common/logging.js';
+import { type Claim, Idempotency, otherContent } from './idempotency.js';
+
+/** Carries a request with a JSON body out once per `Idempotency-Key`; without the header it does nothing. */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  private readonly log;
+
+  constructor(
+    private readonly idempotency: Idempotency,
+    log: Log,
+  ) {
+    this.log = log.child({ context: 'idempotency' });
+  }
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<Request & { user?: User }>();
+    const key = request.headers['idempotency-key'];
+    if (typeof key !== 'string' || !request.user) return next.handle();
+    return from(this.once(key, request, request.user, http.getResponse<Response>(), next));
+  }
+
+  private async once(key: string, request: Request, user: User, response: Response, next: CallHandler) {
+    const route = `${request.method} ${request.path}`;
+    const fingerprint = fingerprintOf([request.query, request.body]);
+    const { claim, earlier } = await this.idempotency.begin({ userId: user.id, route, key });
+    if (earlier) {
+      if (earlier.fingerprint !== fingerprint) throw otherContent();
+      response.setHeader('Idempotency-Replayed', 'true');
+      return earlier.body;
+    }
+    let body: unknown;
+    try {
+      body = await lastValueFrom(next.handle(), { defaultValue: undefined });
+    } catch (error) {
+      await this.quietly('release', this.idempotency.release(claim));
+      throw error;
+    }
+    // The work is done: that its answer could not be remembered must not turn it into a failure.
+    await this.quietly('complete', this.remember(claim, fingerprint, response.statusCode, body));
+    return body;
+  }
+
+  private remember(claim: Claim, fingerprint: string, status: number, body: unknown): Promise<boolean> {
+    return this.idempotency.complete(claim, fingerprint, { status, body });
+  }
+
+  private async quietly(step: string, work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.log.warn({ err: error, step }, 'Idempotency record could not be written');
+    }
+  }
+}
+
+/** SHA-256 of a JSON value, the same for every order of its keys. */
+export function fingerprintOf(content: unknown): string {
+  return createHash('sha256').update(canonical(content)).digest('base64url');
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const fields = Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`);
+  return `{${fields.join(',')}}`;
+}

@@ -1,0 +1,108 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import OpenAI from 'openai';
+import { Agent, fetch } from 'undici';
+import { TransientError, type AppError } from '../common/app-error.js';
+import type { Config } from '../config/config.js';
+import { judge, timedOut, type Engine, type Verdict } from './openai-errors.js';
+
+/** A wait that the endpoint asks for is kept within the attempt up to this long; the ledger schedules a longer one. */
+const LONGEST_WAIT_MS = 30_000;
+const FIRST_BACKOFF_MS = 500;
+const LONGEST_BACKOFF_MS = 8_000;
+/** For how long a refused key is reported by `check`, so that a process with no work does not stay unready for ever. */
+const REFUSAL_REPORTED_MS = 5 * 60_000;
+
+/** A connection to one OpenAI-compatible endpoint: its client, retries, time limit and errors. */
+export class OpenAiEndpoint {
+  // Node's own fetch gives up after 300 s whatever it is told, and keeps its connections from being closed.
+  private readonly agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 30_000 });
+  private readonly client: OpenAI;
+  private refusal: { error: AppError; at: number } | null = null;
+
+  constructor(
+    private readonly config: Config,
+    private readonly engine: Engine,
+  ) {
+    this.client = new OpenAI({
+      apiKey: config.OPENAI_API_KEY ?? 'unset',
+      adminAPIKey: null,
+      baseURL: config.OPENAI_BASE_URL ?? 'https://api.openai.com/v1',
+      organization: null,
+      project: null,
+      // Bodies are streams that the client could not send again: retries are made here, with a fresh body each.
+      maxRetries: 0,
+      timeout: config.OPENAI_TIMEOUT_S * 1000,
+      logLevel: 'off',
+      fetch: fetch as unknown as typeof globalThis.fetch,
+      fetchOptions: { dispatcher: this.agent } as object,
+    });
+  }
+
+  /**
+   * Makes one request, again where the endpoint's answer allows it: at most `OPENAI_MAX_RETRIES` times, after the wait it
+   * asked for, else after 0.5 s, doubled each time. A request that ran out of time is not repeated within the attempt.
+   *
+   * @param send makes the request afresh; `signal` ends it
+   * @throws AppError as `judge` translates it, `TransientError` with `retryAfter` for a wait over 30 s, the signal's
+   *   reason when aborted
+   */
+  async call<T>(signal: AbortSignal, send: (client: OpenAI, signal: AbortSignal) => Promise<T>): Promise<T> {
+    for (let retries = 0; ; retries++) {
+      const outcome = await this.once(signal, send);
+      if ('value' in outcome) return outcome.value;
+      const { error, again, waitMs } = outcome.verdict;
+      if (!again || retries >= this.config.OPENAI_MAX_RETRIES) throw error;
+      const backoff = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** retries) * (1 - Math.random() / 4);
+      if ((waitMs ?? 0) > LONGEST_WAIT_MS) throw error;
+      await wait(waitMs ?? backoff, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  /** Rejects for some minutes after the endpoint has refused the key; asks the endpoint nothing. */
+  async check(): Promise<void> {
+    if (this.config.OPENAI_API_KEY === null) {
+      throw new TransientError('engine_no_key', `The ${this.engine} engine has no key: set OPENAI_API_KEY.`);
+    }
+    if (this.refusal && performance.now() - this.refusal.at < REFUSAL_REPORTED_MS) throw this.refusal.error;
+  }
+
+  async close(): Promise<void> {
+    await this.agent.destroy();
+  }
+
+  private async once<T>(
+    signal: AbortSignal,
+    send: (client: OpenAI, signal: AbortSignal) => Promise<T>,
+  ): Promise<{ value: T } | { verdict: Verdict }> {
+    signal.throwIfAborted();
+    const limit = new AbortController();
+    const forward = () => limit.abort(signal.reason);
+    signal.addEventListener('abort', forward, { once: true });
+    // The client's own time limit ends with the headers; this one covers the body too.
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      limit.abort();
+    }, this.config.OPENAI_TIMEOUT_S * 1000);
+    try {
+      const value = await send(this.client, limit.signal);
+      this.refusal = null;
+      return { value };
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if (late) return { verdict: { error: timedOut(this.engine), again: false, waitMs: null } };
+      const verdict = judge(this.engine, asConnectionError(thrown), this.config.OPENAI_API_KEY ?? '');
+      if (verdict.error.code === 'engine_rejected_key') this.refusal = { error: verdict.error, at: performance.now() };
+      return { verdict };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', forward);
+    }
+  }
+}
+
+/** A connection that breaks within the body surfaces as fetch's own TypeError ("terminated"), past the client's wrapping. */
+function asConnectionError(thrown: unknown): unknown {
+  if (!(thrown instanceof TypeError) || !(thrown.cause instanceof Error)) return thrown;
+  return new OpenAI.APIConnectionError({ cause: thrown });
+}

@@ -1,0 +1,164 @@
+import { APIConnectionTimeoutError, APIError } from 'openai';
+import { AppError, PermanentError, TransientError } from '../common/app-error.js';
+
+/** Which engine speaks, as people read it in an error. */
+export type Engine = 'speech' | 'scoring';
+
+/** What an error of the endpoint means for the work at hand. */
+export interface Verdict {
+  error: AppError;
+  /** Whether the same request may be sent again within this attempt. */
+  again: boolean;
+  /** Milliseconds that the endpoint asked us to wait; null when it did not say. */
+  waitMs: number | null;
+}
+
+/** Code of the refusal of audio that is too large or too long for one request. */
+export const TOO_LONG = 'engine_audio_too_long';
+
+/**
+ * How long the endpoint asks us to wait, in milliseconds: `retry-after-ms`, else `retry-after` in seconds or as an HTTP
+ * date (RFC 9110, 10.2.3); null when it does not say.
+ */
+export function waitAsked(headers: Headers | undefined, now = Date.now()): number | null {
+  const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
+  if (Number.isFinite(ms)) return Math.max(0, ms);
+  const after = headers?.get('retry-after');
+  if (!after) return null;
+  if (/^\s*\d+(\.\d+)?\s*$/.test(after)) return Number.parseFloat(after) * 1000;
+  const date = Date.parse(after);
+  return Number.isNaN(date) ? null : Math.max(0, date - now);
+}
+
+/** What an endpoint answered with an error status, or a connection that broke before it could. */
+type StatusError = APIError<number | undefined, Headers | undefined, object | undefined>;
+
+function messageOf(error: StatusError): string {
+  const message = error.error && 'message' in error.error ? error.error.message : '';
+  return typeof message === 'string' ? message : '';
+}
+
+/** The endpoint's own words, short and without anything that looks like a key. */
+function wordsOf(error: StatusError, key: string): string {
+  const clean = messageOf(error)
+    .split(key)
+    .join('[key]')
+    .replace(/\b(sk|Bearer)[-_ ][\w*.-]+/g, '[key]');
+  const line = clean.replace(/\s+/g, ' ').trim().slice(0, 200);
+  return line ? `: ${line}` : '';
+}
+
+function permanent(engine: Engine, error: StatusError, key: string): AppError {
+  const words = wordsOf(error, key);
+  const cause = describe(error);
+  switch (error.status) {
+    // What the engine says of keys is for nobody's eyes but the operator's, and may hold a part of one.
+    case 401:
+      return new PermanentError(
+        'engine_rejected_key',
+        `The ${engine} engine does not accept the service's key; the operator has to set OPENAI_API_KEY.`,
+        cause,
+      );
+    case 403:
+      return new PermanentError(
+        'engine_forbidden',
+        `The ${engine} engine does not allow this to the service's key; the operator has to look at its rights.`,
+        cause,
+      );
+    case 404:
+      return new PermanentError(
+        'engine_unknown_model',
+        `The ${engine} engine does not know the configured model or address; the operator has to set it.`,
+        cause,
+      );
+    default:
+      return new PermanentError(
+        'engine_rejected_request',
+        `The ${engine} engine refused this answer${words || '.'}`,
+        cause,
+      );
+  }
+}
+
+/** What is kept of an error for the log: never the request, whose headers hold the key. */
+function describe(error: StatusError): Error {
+  return new Error(`HTTP ${error.status ?? '-'}, code ${error.code ?? '-'}, request ${error.requestID ?? '-'}`);
+}
+
+function tooLong(error: StatusError): boolean {
+  if (error.status === 413) return true;
+  // OpenAI: "audio duration 1620.4 seconds is longer than 1400 seconds which is the maximum for this model".
+  return error.status === 400 && /longer than \d+ seconds|maximum content size/i.test(messageOf(error));
+}
+
+/**
+ * Translates what the client threw, once for all OpenAI-compatible engines.
+ *
+ * A wrong key, missing right or unknown model is lasting although the answer is not at fault: trying again cannot help
+ * before someone acts, and would only hide it. No answer is lost by it: the dead letter keeps the audio, and the
+ * operator retries all of one `code` at once.
+ *
+ * @param key never to be seen in a message
+ */
+export function judge(engine: Engine, thrown: unknown, key: string): Verdict {
+  if (thrown instanceof AppError) return { error: thrown, again: false, waitMs: null };
+  if (!(thrown instanceof APIError)) {
+    // The client parses JSON itself and lets a SyntaxError through; what else reaches here is a fault of ours.
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    return { error: brokenAnswer(engine), again: false, waitMs: null };
+  }
+  return judgeAnswer(engine, thrown as StatusError, key);
+}
+
+function judgeAnswer(engine: Engine, thrown: StatusError, key: string): Verdict {
+  const { status, headers } = thrown;
+  if (status === undefined) {
+    if (thrown instanceof APIConnectionTimeoutError) return { error: timedOut(engine), again: false, waitMs: null };
+    const message = `The ${engine} engine could not be reached, or broke the connection.`;
+    return {
+      error: new TransientError('engine_unreachable', message, { cause: new Error(networkCode(thrown)) }),
+      again: true,
+      waitMs: null,
+    };
+  }
+  if (tooLong(thrown)) {
+    const error = new PermanentError(TOO_LONG, `This is too long for the ${engine} engine.`, describe(thrown));
+    return { error, again: false, waitMs: null };
+  }
+  const asked = headers?.get('x-should-retry');
+  const passing = status === 408 || status === 409 || status === 425 || status === 429 || status >= 500;
+  if (!passing && asked !== 'true') return { error: permanent(engine, thrown, key), again: false, waitMs: null };
+
+  const waitMs = waitAsked(headers);
+  const options = { cause: describe(thrown), ...(waitMs === null ? {} : { retryAfter: Math.ceil(waitMs / 1000) }) };
+  if (thrown.code === 'insufficient_quota') {
+    const message = `The ${engine} engine's quota is used up; the operator has to look at its plan.`;
+    return {
+      error: new TransientError('engine_quota', message, { retryAfter: 300, ...options }),
+      again: false,
+      waitMs,
+    };
+  }
+  const [code, message]: [string, string] =
+    status === 429
+      ? ['engine_rate_limited', `The ${engine} engine takes no more requests at the moment.`]
+      : ['engine_unavailable', `The ${engine} engine failed (HTTP ${status}).`];
+  return { error: new TransientError(code, message, options), again: asked !== 'false', waitMs };
+}
+
+export function timedOut(engine: Engine): TransientError {
+  return new TransientError('engine_timeout', `The ${engine} engine did not answer in time.`);
+}
+
+/** An answer that is not what was asked for. */
+export function brokenAnswer(engine: Engine): TransientError {
+  return new TransientError('engine_broken_answer', `The ${engine} engine sent something that cannot be read.`);
+}
+
+/** The innermost error's code or name, e.g. ECONNREFUSED: its message may name addresses. */
+function networkCode(thrown: Error): string {
+  let error: unknown = thrown;
+  while (error instanceof Error && error.cause instanceof Error) error = error.cause;
+  const { code, name } = error as NodeJS.ErrnoException;
+  return code ?? name;
+}

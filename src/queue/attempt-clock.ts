@@ -1,0 +1,44 @@
+/** Why an attempt's work was ended from outside. */
+export type AbortReason = 'timeout' | 'lost' | 'shutdown';
+
+/** The time limit of one attempt; its signal ends the work itself. */
+export class AttemptClock {
+  reason: AbortReason | null = null;
+  private readonly controller = new AbortController();
+  private readonly startedAt = Date.now();
+  private timer: NodeJS.Timeout;
+
+  /** @param limitS seconds the attempt may take, unless it is allowed more */
+  constructor(public limitS: number) {
+    this.timer = this.arm();
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** Lets the attempt run at least so many seconds from its start. */
+  allow(seconds: number): void {
+    if (seconds <= this.limitS || this.reason) return;
+    this.limitS = seconds;
+    clearTimeout(this.timer);
+    this.timer = this.arm();
+  }
+
+  abort(reason: AbortReason): void {
+    if (this.reason) return;
+    this.reason = reason;
+    this.stop();
+    this.controller.abort(new Error(`The attempt was ended: ${reason}`));
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  private arm(): NodeJS.Timeout {
+    // setTimeout takes at most 2^31 ms.
+    const left = Math.min(2 ** 31 - 1, this.limitS * 1000 - (Date.now() - this.startedAt));
+    return setTimeout(() => this.abort('timeout'), left);
+  }
+}

@@ -1,0 +1,30 @@
+import type { Claim } from '../uploads/stage-ledger.js';
+import type { StageName, Upload } from '../uploads/upload.schema.js';
+
+export interface StageContext {
+  readonly claim: Claim;
+  /** Ends the work itself: time is up, the lease is lost, or the process stops. */
+  readonly signal: AbortSignal;
+  /** Lets the attempt run at least so many seconds from its start. */
+  readonly allow: (seconds: number) => void;
+}
+
+/** The work of one stage. Gets a claimed row, returns the fields that its result sets on the row; never writes them itself. */
+export abstract class StageHandler {
+  abstract readonly stage: StageName;
+  /** Jobs at once in this process. */
+  abstract readonly concurrency: number;
+  /** Longest an attempt may run, unless it is allowed more. */
+  abstract readonly timeoutS: number;
+  /** Stage that is due when this one is done. */
+  abstract readonly next: StageName | null;
+  /** A stage whose work goes first while much of it is under way. For half a second at most, so that nothing starves. */
+  readonly yieldsTo: StageName | null = null;
+  /** Whether those who wait are shown that it is being worked on. */
+  abstract readonly showsProgress: boolean;
+  abstract run(context: StageContext): Promise<Partial<Upload>>;
+  /** After the result is written and shown: steps that may be repeated, such as deleting what is not needed any more. */
+  abstract finished(row: Upload): Promise<void>;
+  /** What an error means for the person who waits: only our own sentences are shown. */
+  abstract readonly unexpected: string;
+}

@@ -1,0 +1,265 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import type { BeforeApplicationShutdown } from '@nestjs/common';
+import type { Job } from 'bull';
+import { mongo } from 'mongoose';
+import { AppError } from '../common/app-error.js';
+import { correlationIdFrom, runWithCorrelation } from '../common/correlation.js';
+import { Log } from '../common/logging.js';
+import { Metrics } from '../common/metrics.js';
+import { Config } from '../config/config.js';
+import { LedgerNotes } from '../uploads/ledger-notes.js';
+import { StageLedger } from '../uploads/stage-ledger.js';
+import type { Claim } from '../uploads/stage-ledger.js';
+import { UploadTargets } from '../uploads/targets.js';
+import type { StageName, Upload } from '../uploads/upload.schema.js';
+import { AttemptClock } from './attempt-clock.js';
+import { Dispatcher } from './dispatcher.js';
+import { RetryAt, STAGE_QUEUES } from './queues.js';
+import type { StageJob } from './queues.js';
+import { pauseQueue } from './queue-stop.js';
+import type { StageHandler } from './stage-handler.js';
+
+/** Work that is over sooner is not shown as under way: two writes that nobody could see. */
+const SHOWN_AFTER_MS = 50;
+/** How long a stage lets another one go first, while more than half of that one's places in this process are taken. */
+const LONGEST_YIELD_MS = 500;
+const YIELD_MS = 50;
+
+/** Runs the stages of one worker process: claim, work, write the result while the token holds, hand over by state. */
+@Injectable()
+export class StageWorker implements BeforeApplicationShutdown {
+  readonly id = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+  private readonly handlers = new Map<StageName, StageHandler>();
+  private readonly running = new Map<Promise<void>, AttemptClock>();
+  private readonly busy = new Map<StageName, number>();
+  private stopping = false;
+
+  constructor(
+    private readonly stages: StageLedger,
+    private readonly notes: LedgerNotes,
+    private readonly targets: UploadTargets,
+    private readonly dispatcher: Dispatcher,
+    private readonly config: Config,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {}
+
+  register(handler: StageHandler): void {
+    if (this.handlers.has(handler.stage)) throw new Error(`Two processors for the queue ${handler.stage}`);
+    this.handlers.set(handler.stage, handler);
+  }
+
+  /** Starts taking jobs. Throws when a queue has no processor. */
+  start(): void {
+    const missing = STAGE_QUEUES.filter((stage) => !this.handlers.has(stage));
+    if (missing.length > 0) throw new Error(`No processor for the queue ${missing.join(', ')}`);
+    for (const handler of this.handlers.values()) {
+      const queue = this.dispatcher.queue(handler.stage);
+      queue.on('error', (error) => this.log.pino.warn({ err: error, queue: handler.stage }, 'Queue error'));
+      // The promise settles when the queue is closed; its errors are the queue's `error` event.
+      queue.process(handler.concurrency, (job) => this.take(job, handler)).catch(() => undefined);
+    }
+  }
+
+  private async take(job: Job<StageJob>, handler: StageHandler): Promise<void> {
+    if (handler.yieldsTo) await this.letPass(handler.yieldsTo);
+    if (this.stopping) return;
+    const clock = new AttemptClock(handler.timeoutS);
+    const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
+      this.attempt(job, handler, clock),
+    );
+    const settled = work.catch(() => undefined);
+    this.running.set(settled, clock);
+    this.count(handler.stage, 1);
+    try {
+      await work;
+    } finally {
+      clock.stop();
+      this.running.delete(settled);
+      this.count(handler.stage, -1);
+    }
+  }
+
+  private count(stage: StageName, change: 1 | -1): void {
+    this.busy.set(stage, (this.busy.get(stage) ?? 0) + change);
+  }
+
+  private async letPass(stage: StageName): Promise<void> {
+    const many = (this.handlers.get(stage)?.concurrency ?? 0) / 2;
+    for (let waited = 0; waited < LONGEST_YIELD_MS && !this.stopping; waited += YIELD_MS) {
+      if ((this.busy.get(stage) ?? 0) <= many) return;
+      await pause(YIELD_MS);
+    }
+  }
+
+  private async attempt(job: Job<StageJob>, handler: StageHandler, clock: AttemptClock): Promise<void> {
+    const claim = await this.stages.claim(new mongo.ObjectId(job.data.upload_id), handler.stage, this.id);
+    // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
+    if (!claim) return;
+    this.metrics.jobWait
+      .labels(handler.stage)
+      .observe(seconds(claim.row.stages[handler.stage]?.due_at, claim.claimedAt));
+    const renewal = this.keepLease(claim, clock);
+    // Shown beside the work, not before it: nobody's answer waits for the word "processing".
+    const shown = handler.showsProgress ? afterAMoment(() => this.targets.of(claim.row).project(claim.row)) : null;
+    let result: Partial<Upload>;
+    try {
+      const context = { claim, signal: clock.signal, allow: (s: number) => clock.allow(s) };
+      result = await raceAbort(handler.run(context), clock.signal);
+      await shown?.end();
+    } catch (error) {
+      await shown?.end().catch(() => undefined);
+      await this.failed(job, handler, claim, clock, error);
+      return;
+    } finally {
+      clearInterval(renewal);
+    }
+    await this.succeeded(handler, claim, result);
+  }
+
+  private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {
+    const { stage } = handler;
+    const next = handler.next ?? undefined;
+    if (!(await this.stages.complete(claim, result, next))) return this.fenced(claim);
+    const row = this.stages.after(claim, result, next);
+    this.observe(claim, 'done');
+    await this.targets.of(row).project(row);
+    this.notes.projected(row._id, claim.token);
+    if (next) this.dispatcher.dispatch(row, next);
+    this.log.pino.info({ ...ids(row), stage, attempt: claim.attempt }, 'Stage done');
+    await handler.finished(row);
+  }
+
+  private async failed(
+    job: Job<StageJob>,
+    handler: StageHandler,
+    claim: Claim,
+    clock: AttemptClock,
+    cause: unknown,
+  ): Promise<void> {
+    const { stage } = handler;
+    if (clock.reason === 'lost') return this.fenced(claim);
+    if (clock.reason === 'shutdown') {
+      if (await this.stages.giveBack(claim)) {
+        this.observe(claim, 'returned');
+        const dispatch = await this.stages.redispatch(claim.row, stage);
+        if (dispatch) this.dispatcher.dispatch({ ...claim.row, stages: {} }, stage, dispatch);
+        this.log.pino.info({ ...ids(claim.row), stage }, 'Stage given back at shutdown');
+      }
+      return;
+    }
+    const error = asAppError(cause, clock, handler);
+    const stageError = { code: error.code, message: error.message };
+    const verdict = await this.stages.fail(claim, stageError, error.retryable, error.retryAfter);
+    if (!verdict) return this.fenced(claim);
+    await this.targets.of(claim.row).project(this.stages.afterFailure(claim, stageError, verdict));
+    this.notes.projected(claim.id, claim.token);
+    this.observe(claim, verdict.outcome === 'retry' ? 'retried' : 'failed');
+    const line = { ...ids(claim.row), stage, attempt: claim.attempt, code: error.code, err: cause };
+    if (verdict.outcome === 'retry') {
+      this.log.pino.warn({ ...line, due_at: verdict.dueAt }, 'Stage failed, will be tried again');
+      throw new RetryAt(verdict.dueAt, error.message);
+    }
+    this.log.pino.error(line, 'Stage failed for good');
+    await job.discard();
+    throw error;
+  }
+
+  private keepLease(claim: Claim, clock: AttemptClock): NodeJS.Timeout {
+    let expires = Date.now() + this.config.STAGE_LEASE_S * 1000;
+    return setInterval(
+      () => {
+        const asked = Date.now();
+        this.stages.renew(claim).then(
+          (held) => {
+            if (held) expires = asked + this.config.STAGE_LEASE_S * 1000;
+            else clock.abort('lost');
+          },
+          () => {
+            // MongoDB is away: the lease is ours until it runs out, and then somebody else's.
+            if (Date.now() > expires) clock.abort('lost');
+          },
+        );
+      },
+      (this.config.STAGE_LEASE_S * 1000) / 3,
+    );
+  }
+
+  private fenced(claim: Claim): void {
+    this.observe(claim, 'fenced');
+    this.log.pino.info({ ...ids(claim.row), stage: claim.stage }, 'Stage is no longer ours, result dropped');
+  }
+
+  private observe(claim: Claim, outcome: string): void {
+    this.metrics.jobs.labels(claim.stage, outcome).inc();
+    this.metrics.jobRun.labels(claim.stage).observe(seconds(claim.claimedAt, new Date()));
+  }
+
+  /** Stops taking jobs, lets what runs finish, and gives back what does not in time. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    await Promise.all([...this.handlers.keys()].map((stage) => pauseQueue(this.dispatcher.queue(stage))));
+    const all = Promise.all(this.running.keys());
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      // Giving back takes a moment of its own, before whoever stops us loses patience.
+      timer = setTimeout(resolve, Math.max(0, this.config.SHUTDOWN_TIMEOUT_S - 3) * 1000);
+    });
+    await Promise.race([all, late]);
+    clearTimeout(timer);
+    for (const clock of this.running.values()) clock.abort('shutdown');
+    await all;
+  }
+}
+
+/** Does `show` unless it is ended before; `end` waits for one that has begun. */
+function afterAMoment(show: () => Promise<void>): { end(): Promise<void> } {
+  let shown = Promise.resolve();
+  const timer = setTimeout(() => {
+    shown = show();
+    shown.catch(() => undefined);
+  }, SHOWN_AFTER_MS);
+  return {
+    end: () => {
+      clearTimeout(timer);
+      return shown;
+    },
+  };
+}
+
+/** An engine that does not answer its abort must not keep the stage. */
+async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function asAppError(cause: unknown, clock: AttemptClock, handler: StageHandler): AppError {
+  if (clock.reason === 'timeout') {
+    const message = `It took longer than the ${Math.round(clock.limitS)} seconds that it may take`;
+    return new AppError('upstream', 'timeout', message, { retryable: true, cause });
+  }
+  if (cause instanceof AppError) return cause;
+  return new AppError('upstream', 'unexpected', handler.unexpected, { retryable: true, cause });
+}
+
+const seconds = (from: Date | undefined, to: Date): number =>
+  Math.max(0, (to.getTime() - (from?.getTime() ?? to.getTime())) / 1000);
+
+const ids = (row: Upload) => ({
+  upload_id: row._id.toHexString(),
+  session_id: row.session_id,
+  question_id: row.question_id,
+});

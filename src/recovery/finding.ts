@@ -1,0 +1,62 @@
+import type { StageName } from '../uploads/upload.schema.js';
+
+/** Stored bytes that no row of the ledger wants. */
+export interface FileWithoutRecord {
+  category: 'files_without_records';
+  file_id: string;
+  /** `chunks`: bytes whose file document is missing. */
+  kind: 'file' | 'chunks';
+  /** `not_ours`: written by another service; `vivavoce adopt` looks at these, nothing else does. */
+  reason: 'no_row' | 'row_closed' | 'not_ours' | 'no_file_document';
+  upload_id: string | null;
+  /** Bytes, null where only chunks are left. */
+  size: number | null;
+  uploaded_at: Date;
+}
+
+/** A row that waits for, or keeps, bytes that are not all there. */
+export interface RecordWithoutFile {
+  category: 'records_without_files';
+  upload_id: string;
+  file_id: string;
+  user_id: string;
+  session_id: string;
+  question_id: string;
+  reason: 'no_file' | 'chunks_missing';
+}
+
+/** Stored bytes that are not the ones that came. */
+export interface HashMismatch {
+  category: 'hash_mismatches';
+  upload_id: string;
+  file_id: string;
+  /** Lower-case hex. */
+  expected_sha256: string;
+  /** Lower-case hex; null when the bytes cannot be read to their end. */
+  actual_sha256: string | null;
+}
+
+/** A row on which the sweep or a worker should have gone on long ago. */
+export interface Stuck {
+  category: 'stuck';
+  upload_id: string;
+  stage: StageName | null;
+  reason:
+    | 'upload_lease_expired'
+    | 'link_missing'
+    | 'projection_missing'
+    | 'audio_not_deleted'
+    | 'stage_lease_expired'
+    | 'stage_waiting';
+  since: Date;
+}
+
+export type Finding = FileWithoutRecord | RecordWithoutFile | HashMismatch | Stuck;
+export type Category = Finding['category'];
+
+export const CATEGORIES: readonly Category[] = [
+  'files_without_records',
+  'records_without_files',
+  'hash_mismatches',
+  'stuck',
+];

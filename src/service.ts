@@ -1,0 +1,94 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import { getConnectionToken } from '@nestjs/mongoose';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Connection } from 'mongoose';
+import { AppModule } from './app.module.js';
+import type { Role } from './app.module.js';
+import { configureHttp } from './common/http-setup.js';
+import { Log, NestLog } from './common/logging.js';
+import { Config } from './config/config.js';
+import { startEmbedded } from './embedded/embedded.js';
+import { buildOpenApi } from './ops/openapi.js';
+import { serveDocs } from './ops/docs.js';
+
+const DRAIN_MS = 1000;
+
+/** A running process of one role. */
+export interface Service {
+  readonly app: NestExpressApplication;
+  /** Where it listens, `http://host:port`. */
+  readonly url: string;
+  /** False when an embedded MongoDB forgets everything at its end. */
+  readonly keepsData: boolean;
+  /** Stops accepting, finishes or gives back what is in hand, within `SHUTDOWN_TIMEOUT_S`. May be called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a process of one role, with embedded databases where the configuration names none.
+ *
+ * @throws EmbeddedServerError, or what Nest and MongoDB fail with
+ */
+export async function startService(role: Role, config: Config): Promise<Service> {
+  const log = new Log(config);
+  const logger = new NestLog(log);
+  const databases = await startEmbedded(config, logger);
+  const resolved = Object.freeze(
+    Object.assign(new Config(), config, { MONGODB_URI: databases.mongodbUri, REDIS_URL: databases.redisUrl }),
+  );
+  try {
+    const app = await NestFactory.create<NestExpressApplication>(AppModule.forRole(role, resolved), {
+      logger,
+      bodyParser: false,
+      abortOnError: false,
+    });
+    configureHttp(app, resolved);
+    if (role !== 'worker') serveDocs(app, () => buildOpenApi(app));
+    await app.init();
+    await ensureIndexes(app.get<Connection>(getConnectionToken()));
+    const port = role === 'worker' ? config.WORKER_PORT : config.PORT;
+    await app.listen(port, config.HOST);
+    const address = app.getHttpServer().address() as AddressInfo;
+    const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+    const url = `http://${host}:${address.port}`;
+    log.pino.info({ role, url, pid: process.pid }, 'Vivavoce is ready');
+    let stopped: Promise<void> | null = null;
+    const stop = () => (stopped ??= stopApp(app, config.SHUTDOWN_TIMEOUT_S, log).finally(() => databases.stop()));
+    return { app, url, keepsData: databases.keepsData, stop };
+  } catch (error) {
+    await databases.stop();
+    throw error;
+  }
+}
+
+/** The schemas declare the indexes, here they are made: once the connection stands, before the first request. */
+async function ensureIndexes(connection: Connection): Promise<void> {
+  for (const model of Object.values(connection.models)) await model.createIndexes();
+}
+
+/**
+ * Lets go of connections between requests, not under them: for a moment every answer says that its connection ends with it. A
+ * client that reuses a connection which is closed at that very instant would see a reset and could not know what became of its request.
+ */
+async function drain(server: Server): Promise<void> {
+  const open = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
+  if (open === 0) return;
+  server.prependListener('request', (_request, response: ServerResponse) => response.setHeader('Connection', 'close'));
+  await pause(DRAIN_MS);
+}
+
+async function stopApp(app: NestExpressApplication, timeoutS: number, log: Log): Promise<void> {
+  log.pino.info({ pid: process.pid }, 'Stopping');
+  const server = app.getHttpServer();
+  await drain(server);
+  const late = setTimeout(() => server.closeAllConnections(), timeoutS * 1000);
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  // The workers' part begins now, beside the last requests, not after them.
+  await Promise.all([closed, app.close()]);
+  clearTimeout(late);
+  log.pino.info({ pid: process.pid }, 'Stopped');
+}

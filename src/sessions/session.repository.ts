@@ -1,0 +1,163 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConnection } from '@nestjs/mongoose';
+import DataLoader from 'dataloader';
+import { mongo } from 'mongoose';
+import type { Connection } from 'mongoose';
+import { ConflictError, NotFoundError } from '../common/app-error.js';
+import { nativeCollection } from '../common/mongo-collection.js';
+import { sessionKey } from './session.schema.js';
+import type { Answer, InterviewSession } from './session.schema.js';
+
+const DUPLICATE_KEY = 11000;
+
+/** What tells whether a session has changed: `rev` counts every change of one `_id`. */
+export type SessionHead = Pick<InterviewSession, '_id' | 'key' | 'rev' | 'erasing_since'>;
+
+/** Sessions and the answers in them. Everything is asked for by its owner: another user's session is not there. */
+@Injectable()
+export class SessionRepository {
+  readonly sessions: mongo.Collection<InterviewSession>;
+
+  /** Reads that are asked for in the same turn of the event loop go to MongoDB as one: polling is most of the traffic. */
+  private readonly loader = this.batched((keys) => this.load<InterviewSession>(keys, {}));
+  private readonly heads = this.batched((keys) =>
+    this.load<SessionHead>(keys, { projection: { key: 1, rev: 1, erasing_since: 1 } }),
+  );
+
+  constructor(@InjectConnection() connection: Connection) {
+    this.sessions = nativeCollection<InterviewSession>(connection, 'interview_sessions');
+  }
+
+  private batched<T>(load: (keys: readonly string[]) => Promise<(T | null)[]>): DataLoader<string, T | null> {
+    const batchScheduleFn = (run: () => void) => void setImmediate(run);
+    return new DataLoader(load, { cache: false, maxBatchSize: 100, batchScheduleFn });
+  }
+
+  private async load<T extends { key: string }>(
+    keys: readonly string[],
+    options: mongo.FindOptions,
+  ): Promise<(T | null)[]> {
+    if (keys.length === 1) return [await this.sessions.findOne<T>({ key: keys[0]! }, options)];
+    const found = new Map<string, T>();
+    for (const session of await this.sessions.find<T>({ key: { $in: [...new Set(keys)] } }, options).toArray())
+      found.set(session.key, session);
+    return keys.map((key) => found.get(key) ?? null);
+  }
+
+  /** @throws NotFoundError for an unknown session, another user's, or one that is being erased */
+  async get(userId: string, sessionId: string): Promise<InterviewSession> {
+    const session = await this.loader.load(sessionKey(userId, sessionId));
+    if (!session || session.erasing_since) throw new NotFoundError('Session');
+    return session;
+  }
+
+  /** Whether it changed, for a fraction of what reading all its answers costs. @throws NotFoundError as `get` */
+  async head(userId: string, sessionId: string): Promise<SessionHead> {
+    const head = await this.heads.load(sessionKey(userId, sessionId));
+    if (!head || head.erasing_since) throw new NotFoundError('Session');
+    return head;
+  }
+
+  async find(userId: string, sessionId: string): Promise<InterviewSession | null> {
+    const session = await this.loader.load(sessionKey(userId, sessionId));
+    return session?.erasing_since ? null : session;
+  }
+
+  /** @throws ConflictError when the user has a session of that id already */
+  async insert(session: Omit<InterviewSession, '_id' | 'key'>): Promise<InterviewSession> {
+    const row = { _id: new mongo.ObjectId(), key: sessionKey(session.user_id, session.session_id), ...session };
+    try {
+      await this.sessions.insertOne(row);
+    } catch (error) {
+      if ((error as { code?: unknown }).code === DUPLICATE_KEY)
+        throw new ConflictError('session_exists', 'A session with this id exists already');
+      throw error;
+    }
+    return row;
+  }
+
+  /** Newest first. `before`: only sessions older than this one's `_id`. */
+  async list(userId: string, limit: number, before?: string): Promise<InterviewSession[]> {
+    return (
+      this.sessions
+        // Without a key it is another service's, until it is adopted.
+        .find({
+          user_id: userId,
+          key: { $exists: true },
+          ...(before ? { _id: { $lt: new mongo.ObjectId(before) } } : {}),
+        })
+        .sort({ _id: -1 })
+        .limit(limit)
+        .toArray()
+        .then((found) => found.filter((session) => !session.erasing_since))
+    );
+  }
+
+  /**
+   * Makes a take the current one of its question, if the take that was current is still `expected`.
+   *
+   * @returns false when another take came in between, or the session is gone
+   */
+  async replaceAnswer(session: InterviewSession, answer: Answer, expected: string | null): Promise<boolean> {
+    const path = `answers.${answer.question_id}`;
+    const { modifiedCount } = await this.sessions.updateOne(
+      {
+        key: session.key,
+        erasing_since: { $exists: false },
+        [`${path}.upload_id`]: expected === null ? { $exists: false } : expected,
+      },
+      { $set: { [path]: answer, updated_at: new Date() }, $inc: { rev: 1 } },
+    );
+    return modifiedCount === 1;
+  }
+
+  /** Sets fields of an answer, where it still is fed by this row and shows an older version of it. */
+  async projectAnswer(
+    key: string,
+    questionId: string,
+    uploadId: string,
+    version: number,
+    fields: Partial<Answer>,
+  ): Promise<boolean> {
+    const path = `answers.${questionId}`;
+    const now = new Date();
+    const set: Record<string, unknown> = { [`${path}.version`]: version, [`${path}.updated_at`]: now, updated_at: now };
+    for (const [field, value] of Object.entries(fields)) set[`${path}.${field}`] = value;
+    const { modifiedCount } = await this.sessions.updateOne(
+      { key, [`${path}.upload_id`]: uploadId, [`${path}.version`]: { $lt: version } },
+      { $set: set, $inc: { rev: 1 } },
+    );
+    return modifiedCount === 1;
+  }
+
+  async setFinalScore(session: InterviewSession, finalScore: number | null): Promise<void> {
+    const now = new Date();
+    await this.sessions.updateOne(
+      { key: session.key },
+      {
+        $set: { final_score: finalScore, analyzed_at: now, updated_at: now },
+        $inc: { rev: 1 },
+      },
+    );
+  }
+
+  /** From here on the session reads as gone. False if it was not there. */
+  async beginErasure(userId: string, sessionId: string): Promise<boolean> {
+    const { matchedCount } = await this.sessions.updateOne(
+      { key: sessionKey(userId, sessionId), erasing_since: { $exists: false } },
+      { $set: { erasing_since: new Date() } },
+    );
+    return matchedCount === 1;
+  }
+
+  async erasing(before: Date, limit: number): Promise<InterviewSession[]> {
+    return this.sessions
+      .find({ erasing_since: { $lt: before } })
+      .limit(limit)
+      .toArray();
+  }
+
+  async remove(session: Pick<InterviewSession, 'key'>): Promise<void> {
+    await this.sessions.deleteOne({ key: session.key });
+  }
+}

@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream';
+
+export interface StoredAudio {
+  id: string;
+  /** Bytes. */
+  size: number;
+  uploadedAt: Date;
+  metadata: Record<string, unknown>;
+}
+
+/** Takes one file's bytes in order. Nothing of it is visible as a file before `finish`. */
+export interface AudioSink {
+  readonly id: string;
+  /** Resolves when the sink can take more; holds at most a few MiB. Rejects once the store has failed. */
+  write(chunk: Buffer): Promise<void>;
+  /** Resolves when every byte is durable (journaled by a majority). */
+  finish(file: { filename: string; contentType: string; metadata: Record<string, unknown> }): Promise<void>;
+  /** Removes whatever was written. Safe to call at any time, more than once, also after `finish` failed. */
+  abort(): Promise<void>;
+}
+
+/** Port: where audio bytes live. */
+export abstract class AudioStore {
+  /** Starts a file. `id` (24 hex) when the caller has recorded one already, else a new one. */
+  abstract create(id?: string): AudioSink;
+  /** Bytes from `start` to `end` (exclusive); errors on the stream when the file is not there. */
+  abstract open(id: string, range?: { start: number; end: number }): Readable;
+  abstract stat(id: string): Promise<StoredAudio | null>;
+  /** Sets fields of the file's metadata; false when the file is not there. */
+  abstract annotate(id: string, metadata: Record<string, unknown>): Promise<boolean>;
+  /** Removes every byte; true if there was a file. Safe to repeat after a crash in between. */
+  abstract delete(id: string): Promise<boolean>;
+  /** Removes every byte of several files; rejects if one could not be removed. Safe to repeat. */
+  async deleteAll(ids: readonly string[]): Promise<void> {
+    for (const id of ids) await this.delete(id);
+  }
+  /** Every file that began to exist before `cutoff`, oldest first where the store can tell. */
+  abstract listOlderThan(cutoff: Date): AsyncIterable<StoredAudio>;
+  /** Resolves when the store can take bytes, rejects with the reason otherwise. */
+  abstract check(): Promise<void>;
+}

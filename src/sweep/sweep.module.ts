@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { QueueModule } from '../queue/queue.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
+import { UploadsModule } from '../uploads/uploads.module.js';
+import { AudioCleanup } from './audio-cleanup.js';
+import { SweepScheduler } from './sweep.scheduler.js';
+import { Sweeper } from './sweeper.js';
+
+@Module({
+  imports: [UploadsModule, QueueModule, SessionsModule],
+  providers: [Sweeper, AudioCleanup, SweepScheduler],
+  exports: [Sweeper, AudioCleanup, SweepScheduler],
+})
+export class SweepModule {}

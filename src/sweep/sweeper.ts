@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { mongo } from 'mongoose';
+import { Log } from '../common/logging.js';
+import { isMongoAway } from '../common/mongo-errors.js';
+import { Metrics } from '../common/metrics.js';
+import { Config } from '../config/config.js';
+import { Dispatcher } from '../queue/dispatcher.js';
+import { SessionRepository } from '../sessions/session.repository.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import { AudioStore } from '../storage/audio-store.js';
+import { LedgerNotes } from '../uploads/ledger-notes.js';
+import { Ledger, stagePath } from '../uploads/ledger.js';
+import { StageLedger } from '../uploads/stage-ledger.js';
+import { UploadTargets } from '../uploads/targets.js';
+import { STAGES } from '../uploads/upload.schema.js';
+import type { StageName, Upload } from '../uploads/upload.schema.js';
+
+const DAY_MS = 86_400_000;
+/** Rows of one kind in one sweep; the next one goes on. */
+const MOST = 1000;
+
+/** What one sweep put right, by step. */
+export type SweepReport = Record<string, number>;
+
+/**
+ * Finishes what was cut short. Every step looks for rows that say what is missing, does it by the same conditional updates as the
+ * first time, and can be repeated; so it is safe beside running uploads and workers.
+ */
+@Injectable()
+export class Sweeper {
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly notes: LedgerNotes,
+    private readonly stages: StageLedger,
+    private readonly targets: UploadTargets,
+    private readonly dispatcher: Dispatcher,
+    private readonly store: AudioStore,
+    private readonly sessions: SessionRepository,
+    private readonly sessionsService: SessionsService,
+    private readonly config: Config,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {}
+
+  /** @param dryRun counts what each step would look at, and puts nothing right */
+  async sweep(dryRun = false): Promise<SweepReport> {
+    const report: SweepReport = {};
+    const steps: [string, () => Promise<number>][] = [
+      ['half_written_uploads', () => this.halfWritten(dryRun)],
+      ['links', () => this.links(dryRun)],
+      ['expired_leases', () => this.expiredLeases(dryRun)],
+      ['projections', () => this.projections(dryRun)],
+      ['lost_jobs', () => this.lostJobs(dryRun)],
+      ['audio_deletions', () => this.audioDeletions(dryRun)],
+      ['erasures', () => this.erasures(dryRun)],
+      ['old_failed_rows', () => this.oldFailedRows(dryRun)],
+    ];
+    for (const [name, step] of steps) {
+      try {
+        report[name] = await step();
+      } catch (error) {
+        // One step's trouble (Redis away, say) must not keep the others from their work.
+        this.log.pino.warn({ err: error, step: name }, 'Sweep step failed');
+        // Without MongoDB each further step would only wait for it.
+        if (isMongoAway(error)) break;
+      }
+    }
+    const done = Object.fromEntries(Object.entries(report).filter(([, count]) => count > 0));
+    if (!dryRun && Object.keys(done).length > 0) this.log.pino.info(done, 'Sweep put things right');
+    return report;
+  }
+
+  /** Uploads whose sender, or whose API process, went away. Their bytes were never promised to anyone. */
+  private halfWritten(dryRun: boolean): Promise<number> {
+    const error = { code: 'upload_interrupted', message: 'The upload ended before it was complete' };
+    return this.each(dryRun, { state: 'uploading', lease_until: { $lt: new Date() } }, async (row) => {
+      const stillExpired = { _id: row._id, state: 'uploading' as const, lease_until: { $lt: new Date() } };
+      const set = { state: 'failed', error, audio_state: 'deleting', stages: {}, lease_until: null };
+      if (!(await this.ledger.change(stillExpired, set))) return false;
+      // It stays `deleting`: a write that was on its way meanwhile goes with the later look at what is being deleted.
+      if (row.file_id) await this.store.delete(row.file_id.toHexString());
+      return true;
+    });
+  }
+
+  /** Committed, but the request died before its target knew. */
+  private links(dryRun: boolean): Promise<number> {
+    return this.each(dryRun, { link_due: true, committed_at: { $lt: this.graceAgo() } }, async (row) => {
+      await this.targets.of(row).link(row);
+      return true;
+    });
+  }
+
+  private async expiredLeases(dryRun: boolean): Promise<number> {
+    let count = 0;
+    for (const stage of STAGES) {
+      const expired = {
+        [stagePath(stage, 'state')]: 'processing',
+        [stagePath(stage, 'lease_until')]: { $lt: new Date() },
+        state: 'committed' as const,
+      };
+      count += await this.each(dryRun, expired, async (row) => {
+        const verdict = await this.stages.reclaim(row, stage);
+        if (!verdict) return false;
+        this.metrics.jobs.labels(stage, 'lost').inc();
+        this.log.pino.warn(
+          { upload_id: row._id.toHexString(), stage, ...verdict },
+          'Stage taken back from a lost worker',
+        );
+        const fresh = await this.ledger.find(row._id);
+        if (fresh) await this.project(fresh);
+        if (fresh && verdict.outcome === 'retry') await this.redispatch(fresh, stage);
+        return true;
+      });
+    }
+    return count;
+  }
+
+  /** The row changed, but its target does not show it for sure. */
+  private projections(dryRun: boolean): Promise<number> {
+    return this.each(
+      dryRun,
+      { projection_due: { $exists: true }, updated_at: { $lt: this.graceAgo() } },
+      async (row) => {
+        await this.project(row);
+        return true;
+      },
+    );
+  }
+
+  /** Due, but Bull has no job for it: Redis was away, emptied, or the process died in between. */
+  private async lostJobs(dryRun: boolean): Promise<number> {
+    let count = 0;
+    for (const stage of STAGES) {
+      const waiting = {
+        state: 'committed' as const,
+        // Links are finished first: a claim takes the mark of a missing link away.
+        link_due: { $exists: false },
+        [stagePath(stage, 'state')]: 'due',
+        [stagePath(stage, 'due_at')]: { $lt: this.graceAgo() },
+      };
+      count += await this.each(false, waiting, async (row) => {
+        if (await this.dispatcher.liveJob(row, stage)) return false;
+        return dryRun || this.redispatch(row, stage);
+      });
+    }
+    return count;
+  }
+
+  /** Deletions that were recorded and not finished. */
+  private audioDeletions(dryRun: boolean): Promise<number> {
+    return this.each(dryRun, { audio_state: 'deleting', updated_at: { $lt: this.graceAgo() } }, async (row) => {
+      await this.deleteAudio(row);
+      return true;
+    });
+  }
+
+  private async erasures(dryRun: boolean): Promise<number> {
+    const sessions = await this.sessions.erasing(this.graceAgo(), 100);
+    if (!dryRun) for (const session of sessions) await this.sessionsService.finishErasure(session);
+    return sessions.length;
+  }
+
+  /** Rows of uploads that never arrived are kept for people to look at, for a while. */
+  private oldFailedRows(dryRun: boolean): Promise<number> {
+    const before = new Date(Date.now() - this.config.FAILED_UPLOAD_RETENTION_D * DAY_MS);
+    return this.each(dryRun, { state: 'failed', audio_state: 'deleted', updated_at: { $lt: before } }, async (row) => {
+      await this.ledger.attempts.deleteMany({ upload_id: row._id });
+      return (await this.ledger.rows.deleteOne({ _id: row._id, state: 'failed' })).deletedCount === 1;
+    });
+  }
+
+  private async project(row: Upload): Promise<void> {
+    const mark = row.projection_due;
+    if (row.state === 'committed') await this.targets.of(row).project(row);
+    if (mark) this.notes.projected(row._id, mark);
+  }
+
+  private async redispatch(row: Upload, stage: StageName): Promise<boolean> {
+    const dispatch = await this.stages.redispatch(row, stage);
+    if (dispatch === null) return false;
+    this.dispatcher.dispatch(row, stage, dispatch);
+    return true;
+  }
+
+  private async deleteAudio(row: Upload): Promise<void> {
+    if (row.file_id) await this.store.delete(row.file_id.toHexString());
+    await this.ledger.audioDeleted(row._id);
+  }
+
+  private async each(
+    dryRun: boolean,
+    filter: mongo.Filter<Upload>,
+    put: (row: Upload) => Promise<boolean>,
+  ): Promise<number> {
+    let count = 0;
+    for await (const row of this.ledger.rows.find(filter, { limit: MOST, batchSize: 100 })) {
+      if (dryRun || (await put(row))) count += 1;
+    }
+    return count;
+  }
+
+  /** What is younger may simply be under way. */
+  private graceAgo(): Date {
+    return new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
+  }
+}
+
+/** Tells one sweep from another in the log and in the lock. */
+export const sweepId = (): string => `sweep-${randomUUID()}`;

@@ -1,0 +1,88 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { FromEngine, ToEngine } from './local-engine.messages.js';
+
+const STDERR_CHARACTERS = 2_000;
+
+/** One run of the local engine's program, from its start to its end. */
+export class EngineChild {
+  /** Resolves when the models are loaded, rejects with what the program said if it ends before that. */
+  readonly ready: Promise<void>;
+  /** Resolves when the process is gone. */
+  readonly gone: Promise<void>;
+  /** Why it was killed by us, if it was. */
+  killedFor: 'abort' | 'memory' | 'hang' | 'close' | null = null;
+  ended = false;
+  private readonly child: ChildProcess;
+  private words = '';
+  private reportedRss = 0;
+
+  constructor(threads: number, onMessage: (message: FromEngine) => void) {
+    const { program, before } = programBesideThisFile();
+    this.child = fork(program, [...before, String(threads)], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.words = (this.words + text).slice(-STDERR_CHARACTERS);
+    });
+    this.gone = new Promise((resolve) => {
+      const onEnd = () => {
+        this.ended = true;
+        resolve();
+      };
+      this.child.once('close', onEnd);
+      // Without a process there is no `close`; later errors (a message to one that is gone) come before it.
+      this.child.on('error', () => this.child.pid === undefined && onEnd());
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.child.on('message', (message: FromEngine) => {
+        if (message.kind === 'done') this.reportedRss = message.rss;
+        if (message.kind === 'ready') resolve();
+        else onMessage(message);
+      });
+      void this.gone.then(() => reject(new Error(this.lastWords())));
+    });
+    this.ready.catch(() => undefined);
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Whoever waits for the answer learns from `gone` when the message could not be delivered. */
+  send(message: ToEngine): void {
+    if (this.child.connected) this.child.send(message, () => undefined);
+  }
+
+  kill(reason: NonNullable<EngineChild['killedFor']>): void {
+    if (this.ended) return;
+    this.killedFor ??= reason;
+    this.child.kill('SIGKILL');
+  }
+
+  /** Resident bytes: of now where the system shows them (Linux), else as the process last reported. */
+  rss(): number {
+    if (process.platform !== 'linux') return this.reportedRss;
+    try {
+      const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'));
+      return resident ? Number(resident[1]) * 1024 : 0;
+    } catch {
+      return 0; // it ended just now
+    }
+  }
+
+  lastWords(): string {
+    const end = this.child.signalCode ?? `code ${this.child.exitCode}`;
+    return `the process ended (${end})${this.words ? `: ${this.words.trim()}` : ''}`;
+  }
+}
+
+/** Unbuilt, as in tests, the program needs the tool that runs TypeScript; built, it stands beside this file. */
+function programBesideThisFile(): { program: string; before: string[] } {
+  const beside = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+  return import.meta.url.endsWith('.ts')
+    ? { program: beside('../../scripts/run-typescript.cjs'), before: [beside('./local-engine.process.ts')] }
+    : { program: beside('./local-engine.process.js'), before: [] };
+}

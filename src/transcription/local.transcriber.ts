@@ -1,0 +1,143 @@
+import { access } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { PermanentError, TransientError } from '../common/app-error.js';
+import type { Config } from '../config/config.js';
+import { SAMPLE_RATE, type Ffmpeg } from './ffmpeg.js';
+import { LocalEngine } from './local-engine.js';
+import { findLocalModels, type LocalModels } from './local-models.js';
+import { PieceCutter, type SpeechPiece } from './pieces.js';
+import { Transcriber, type Segment, type Transcript, type TranscriptionRequest } from './transcriber.js';
+import { freshMemory, VAD_WINDOW } from './vad.js';
+
+/** Samples that are looked at for speech at once: 2 s, a few milliseconds of work. */
+const BLOCK = VAD_WINDOW * 64;
+/** Below this mean log probability of its tokens a text is a guess (Whisper's threshold for a failed decode). */
+const LEAST_CONFIDENCE = -1;
+
+/**
+ * The engine in the box: ffmpeg, Silero VAD and Moonshine-tiny (English). Times of segments are those of the speech
+ * between two pauses. Memory does not grow with the audio's length.
+ */
+export class LocalTranscriber extends Transcriber {
+  readonly id: string;
+  private readonly models: LocalModels;
+  private readonly engine: LocalEngine;
+
+  /** @throws Error when the packages with the weights are not installed */
+  constructor(
+    config: Config,
+    private readonly ffmpeg: Ffmpeg,
+  ) {
+    super();
+    this.models = findLocalModels();
+    this.id = `local/moonshine-tiny-${this.models.version}`;
+    this.engine = new LocalEngine({
+      threads: config.LOCAL_INTRA_THREADS || Math.min(4, availableParallelism()),
+      memoryLimitMb: config.LOCAL_MEMORY_LIMIT_MB,
+    });
+  }
+
+  /**
+   * @throws PermanentError `language_unsupported` for anything but English, and those of `Ffmpeg`
+   * @throws TransientError those of `LocalEngine` and `Ffmpeg`
+   */
+  async transcribe(request: TranscriptionRequest): Promise<Transcript> {
+    const language = request.language ?? 'en';
+    if (!/^en\b/i.test(language)) throw unsupported(language);
+    request.signal.throwIfAborted();
+
+    const finished = new Map((await request.pieces.load()).map((piece) => [piece.index, piece.segments]));
+    const segments: Segment[] = [];
+    const recognise = async (pieces: Iterable<SpeechPiece>) => {
+      for (const piece of pieces) {
+        let found = finished.get(piece.index);
+        if (!found) {
+          found = await this.recognise(piece, request.signal);
+          await request.pieces.save({ index: piece.index, segments: found });
+        }
+        segments.push(...found);
+      }
+    };
+
+    const cutter = new PieceCutter();
+    let memory = freshMemory();
+    let decoded = 0;
+    for await (const block of blocks(this.ffmpeg.decodePcm(request))) {
+      decoded += block.length;
+      request.onDuration(decoded / SAMPLE_RATE);
+      const windows = wholeWindows(block);
+      const detection = await this.engine.detect(windows, memory, request.signal);
+      memory = detection.memory;
+      await recognise(cutter.push(windows, detection.probabilities));
+    }
+    await recognise(cutter.finish());
+    request.signal.throwIfAborted();
+    return {
+      text: segments.map((segment) => segment.text).join(' '),
+      segments,
+      language,
+      duration: decoded / SAMPLE_RATE,
+      transcriber: this.id,
+    };
+  }
+
+  /** Rejects when ffmpeg or the weights are missing, or the engine cannot start; starts it where it does not run. */
+  async check(): Promise<void> {
+    await this.ffmpeg.check();
+    const { encoder, decoder, vad } = this.models;
+    await Promise.all([encoder, decoder, vad].map((path) => access(path))).catch((cause: unknown) => {
+      throw new TransientError('engine_unavailable', 'The weights of the local speech model are missing.', { cause });
+    });
+    await this.engine.start();
+  }
+
+  /** Loads the models ahead of the first job. */
+  warmUp(): Promise<void> {
+    return this.engine.start();
+  }
+
+  async close(): Promise<void> {
+    await this.engine.close();
+  }
+
+  private async recognise({ samples, start, end }: SpeechPiece, signal: AbortSignal): Promise<Segment[]> {
+    const { text, confidence } = await this.engine.transcribe(samples, signal);
+    if (!/[\p{L}\p{N}]/u.test(text) || confidence < LEAST_CONFIDENCE) return [];
+    const rounded = (seconds: number) => Math.round(seconds * 1000) / 1000;
+    return [{ start: rounded(start), end: rounded(end), text }];
+  }
+}
+
+function unsupported(language: string): PermanentError {
+  return new PermanentError(
+    'language_unsupported',
+    `The speech model in the box understands English only, not "${language}": for other languages set OPENAI_API_KEY ` +
+      '(with OPENAI_BASE_URL for another OpenAI-compatible server), and TRANSCRIBER to auto or openai.',
+  );
+}
+
+/** The same samples in arrays of one size, each overwritten by the next; only the last may be shorter. */
+async function* blocks(chunks: AsyncIterable<Float32Array>): AsyncGenerator<Float32Array> {
+  const block = new Float32Array(BLOCK);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    for (let taken = 0; taken < chunk.length;) {
+      const part = chunk.subarray(taken, taken + BLOCK - filled);
+      block.set(part, filled);
+      filled += part.length;
+      taken += part.length;
+      if (filled < BLOCK) continue;
+      yield block;
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield block.subarray(0, filled);
+}
+
+/** Filled up with silence to whole windows of the speech detector. */
+function wholeWindows(block: Float32Array): Float32Array {
+  if (block.length % VAD_WINDOW === 0) return block;
+  const windows = new Float32Array(Math.ceil(block.length / VAD_WINDOW) * VAD_WINDOW);
+  windows.set(block);
+  return windows;
+}

@@ -1,0 +1,295 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { mongo } from 'mongoose';
+import { Config } from '../config/config.js';
+import { LedgerNotes } from './ledger-notes.js';
+import { Ledger, stagePath } from './ledger.js';
+import type { Attempt, StageError, StageName, Upload } from './upload.schema.js';
+import { dueStage, needsBytes } from './upload.schema.js';
+
+/** A stage in the hands of one worker. Whatever it writes, it writes only while its token holds. */
+export interface Claim {
+  readonly id: mongo.ObjectId;
+  readonly stage: StageName;
+  readonly token: string;
+  readonly row: Upload;
+  /** From 1. */
+  readonly attempt: number;
+  readonly claimedAt: Date;
+}
+
+/** What becomes of a stage whose attempt did not succeed. */
+export type Verdict = { outcome: 'retry'; dueAt: Date } | { outcome: 'failed' };
+
+/** Bull may start a delayed job a little before the ledger's time. */
+const EARLY_MS = 250;
+
+/** The states of stages: due → processing → done or failed, each step a conditional update (DESIGN: claim, then fence). */
+@Injectable()
+export class StageLedger {
+  private readonly leaseMs: number;
+
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly notes: LedgerNotes,
+    private readonly config: Config,
+  ) {
+    this.leaseMs = config.STAGE_LEASE_S * 1000;
+  }
+
+  /** Takes a due stage; null if it is not due, or somebody else took it. */
+  async claim(id: mongo.ObjectId, stage: StageName, worker: string): Promise<Claim | null> {
+    const now = new Date();
+    const token = randomUUID();
+    const { modifiedCount } = await this.ledger.rows.updateOne(
+      {
+        _id: id,
+        state: 'committed',
+        [stagePath(stage, 'state')]: 'due',
+        [stagePath(stage, 'due_at')]: { $lte: new Date(now.getTime() + EARLY_MS) },
+      },
+      {
+        $set: {
+          [stagePath(stage, 'state')]: 'processing',
+          [stagePath(stage, 'token')]: token,
+          [stagePath(stage, 'lease_until')]: new Date(now.getTime() + this.leaseMs),
+          [stagePath(stage, 'worker')]: worker,
+          [stagePath(stage, 'started_at')]: now,
+          updated_at: now,
+        },
+        $inc: { [stagePath(stage, 'attempts')]: 1, version: 1 },
+        // A stage is dispatched only after its link was made.
+        $unset: { link_due: 1 },
+      },
+    );
+    if (modifiedCount !== 1) return null;
+    const row = await this.ledger.find(id);
+    const claimed = row?.stages[stage];
+    if (!row || claimed?.token !== token) return null;
+    return { id, stage, token, row, attempt: claimed.attempts, claimedAt: now };
+  }
+
+  /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */
+  async renew(claim: Claim): Promise<boolean> {
+    const until = new Date(Date.now() + this.leaseMs);
+    return this.ledger.change(this.held(claim), { [stagePath(claim.stage, 'lease_until')]: until });
+  }
+
+  /**
+   * Writes the result, once, and makes `next` due.
+   *
+   * @param result fields of the row
+   * @returns false when the token no longer holds: nothing was written
+   */
+  async complete(claim: Claim, result: Partial<Upload>, next?: StageName): Promise<boolean> {
+    const now = new Date();
+    const done = await this.write(claim, {
+      ...result,
+      ...(next ? { [`stages.${next}`]: dueStage(now) } : {}),
+      projection_due: claim.token,
+      ...this.ended(claim.stage, 'done', now, null),
+    });
+    if (done) this.notes.attempt(this.attemptOf(claim, 'done', null, now));
+    return done;
+  }
+
+  /** The row as `complete` left it, without reading it again. */
+  after(claim: Claim, result: Partial<Upload>, next?: StageName): Upload {
+    const now = new Date();
+    const stage = { ...(claim.row.stages[claim.stage] ?? dueStage(now)), state: 'done' as const, token: null };
+    return {
+      ...claim.row,
+      ...result,
+      version: claim.row.version + 1,
+      stages: { ...claim.row.stages, [claim.stage]: stage, ...(next ? { [next]: dueStage(now) } : {}) },
+    };
+  }
+
+  /** The row as `fail` left it, without reading it again. */
+  afterFailure(claim: Claim, error: StageError, verdict: Verdict): Upload {
+    const state = verdict.outcome === 'retry' ? ('due' as const) : ('failed' as const);
+    const stage = { ...(claim.row.stages[claim.stage] ?? dueStage(new Date())), state, token: null, error };
+    return { ...claim.row, version: claim.row.version + 1, stages: { ...claim.row.stages, [claim.stage]: stage } };
+  }
+
+  /** Ends an attempt that failed: back to due with backoff while attempts are left and it may succeed, else failed. */
+  async fail(claim: Claim, error: StageError, retryable: boolean, retryAfterS?: number): Promise<Verdict | null> {
+    const now = new Date();
+    if (retryable && claim.attempt < this.config.STAGE_ATTEMPTS) {
+      const dueAt = new Date(now.getTime() + Math.max(this.backoffMs(claim.attempt), (retryAfterS ?? 0) * 1000));
+      const set = { ...this.ended(claim.stage, 'due', now, error), [stagePath(claim.stage, 'due_at')]: dueAt };
+      if (!(await this.write(claim, { ...set, projection_due: claim.token }))) return null;
+      await this.ledger.record(this.attemptOf(claim, 'retry', error, now));
+      return { outcome: 'retry', dueAt };
+    }
+    const set = { ...this.ended(claim.stage, 'failed', now, error), projection_due: claim.token };
+    if (!(await this.write(claim, set))) return null;
+    await this.ledger.record(this.attemptOf(claim, 'failed', error, now));
+    return { outcome: 'failed' };
+  }
+
+  /** Shutdown: the stage is due again at once, and the attempt is not counted. */
+  async giveBack(claim: Claim): Promise<boolean> {
+    const now = new Date();
+    const set = {
+      ...this.ended(claim.stage, 'due', now, null),
+      [stagePath(claim.stage, 'due_at')]: now,
+      [stagePath(claim.stage, 'attempts')]: claim.attempt - 1,
+      projection_due: claim.token,
+    };
+    const returned = await this.write(claim, set);
+    if (returned) await this.ledger.record(this.attemptOf(claim, 'returned', null, now));
+    return returned;
+  }
+
+  /** The worker went away: what its lease held is due again, or failed if that was the last attempt. */
+  async reclaim(row: Upload, stage: StageName): Promise<Verdict | null> {
+    const held = row.stages[stage];
+    if (!held?.token) return null;
+    const claim: Claim = {
+      id: row._id,
+      stage,
+      token: held.token,
+      row,
+      attempt: held.attempts,
+      claimedAt: held.started_at ?? new Date(),
+    };
+    const now = new Date();
+    const left = held.attempts < this.config.STAGE_ATTEMPTS;
+    const error = { code: 'worker_lost', message: 'The worker stopped answering while it worked on this' };
+    const set = {
+      ...this.ended(stage, left ? 'due' : 'failed', now, error),
+      [stagePath(stage, 'due_at')]: now,
+      projection_due: held.token,
+    };
+    const { modifiedCount } = await this.ledger.rows.updateOne(
+      { ...this.held(claim), [stagePath(stage, 'lease_until')]: { $lt: now } },
+      { $set: { ...set, updated_at: now }, $inc: { version: 1 } },
+    );
+    if (modifiedCount !== 1) return null;
+    await this.ledger.record(this.attemptOf(claim, 'lost', error, now));
+    return left ? { outcome: 'retry', dueAt: now } : { outcome: 'failed' };
+  }
+
+  /**
+   * A failed stage is due again with all its attempts: the same bytes were sent again, or an admin asks for it.
+   *
+   * @param from `due`: one that waits for its time, or for a job that is gone, is due now
+   * @returns false when it is in another state by now, or its bytes are gone
+   */
+  async requeue(row: Upload, stage: StageName, from: 'failed' | 'due' = 'failed'): Promise<boolean> {
+    const dispatch = (row.stages[stage]?.dispatch ?? 0) + 1;
+    return this.ledger.change(
+      {
+        _id: row._id,
+        state: 'committed',
+        [stagePath(stage, 'state')]: from,
+        ...(needsBytes(stage) ? { audio_state: 'stored' } : {}),
+      },
+      { [`stages.${stage}`]: { ...dueStage(new Date()), dispatch }, projection_due: randomUUID() },
+      [],
+      true,
+    );
+  }
+
+  /** An admin ends a stage that waits or is worked on; the work in hand is fenced. False when it is in another state by now. */
+  async failByHand(row: Upload, stage: StageName, error: StageError): Promise<boolean> {
+    const seen = row.stages[stage];
+    if (seen?.state !== 'due' && seen?.state !== 'processing') return false;
+    const now = new Date();
+    const failed = await this.ledger.change(
+      {
+        _id: row._id,
+        state: 'committed',
+        [stagePath(stage, 'state')]: seen.state,
+        [stagePath(stage, 'token')]: seen.token,
+      },
+      { ...this.ended(stage, 'failed', now, error), projection_due: randomUUID() },
+      [],
+      true,
+    );
+    if (!failed) return false;
+    const isRunning = seen.state === 'processing';
+    await this.ledger.record({
+      upload_id: row._id,
+      stage,
+      number: seen.attempts,
+      worker: isRunning ? seen.worker : null,
+      from: isRunning ? seen.started_at : null,
+      to: now,
+      outcome: 'failed',
+      error,
+      correlation_id: row.correlation_id,
+    });
+    return true;
+  }
+
+  /** Nothing more is to come of a failed stage; its bytes go with the next cleanup. False when it is in another state by now. */
+  async dismiss(row: Upload, stage: StageName, by: string): Promise<boolean> {
+    return this.ledger.change(
+      {
+        _id: row._id,
+        state: 'committed',
+        [stagePath(stage, 'state')]: 'failed',
+        [stagePath(stage, 'dismissed_at')]: { $exists: false },
+      },
+      { [stagePath(stage, 'dismissed_at')]: new Date(), [stagePath(stage, 'dismissed_by')]: by },
+    );
+  }
+
+  /** Gives a due stage a new job number, so that Bull does not take it for the job it once knew. */
+  async redispatch(row: Upload, stage: StageName): Promise<number | null> {
+    const dispatch = (row.stages[stage]?.dispatch ?? 0) + 1;
+    const { modifiedCount } = await this.ledger.rows.updateOne(
+      { _id: row._id, [stagePath(stage, 'state')]: 'due', [stagePath(stage, 'dispatch')]: dispatch - 1 },
+      { $set: { [stagePath(stage, 'dispatch')]: dispatch } },
+    );
+    return modifiedCount === 1 ? dispatch : null;
+  }
+
+  /** Doubled for each attempt, with up to a fifth of jitter so that a crowd does not come back at once. */
+  private backoffMs(attempt: number): number {
+    return this.config.STAGE_BACKOFF_S * 1000 * 2 ** (attempt - 1) * (1 + Math.random() / 5);
+  }
+
+  private held(claim: Claim): mongo.Filter<Upload> {
+    return {
+      _id: claim.id,
+      [stagePath(claim.stage, 'state')]: 'processing',
+      [stagePath(claim.stage, 'token')]: claim.token,
+    };
+  }
+
+  private async write(claim: Claim, set: Record<string, unknown>): Promise<boolean> {
+    return this.ledger.change(this.held(claim), set, [], true);
+  }
+
+  private ended(stage: StageName, state: 'due' | 'done' | 'failed', at: Date, error: StageError | null) {
+    return {
+      [stagePath(stage, 'state')]: state,
+      [stagePath(stage, 'token')]: null,
+      [stagePath(stage, 'lease_until')]: null,
+      [stagePath(stage, 'finished_at')]: at,
+      [stagePath(stage, 'error')]: error,
+    };
+  }
+
+  private attemptOf(
+    claim: Claim,
+    outcome: Attempt['outcome'],
+    error: StageError | null,
+    to: Date,
+  ): Omit<Attempt, '_id'> {
+    return {
+      upload_id: claim.id,
+      stage: claim.stage,
+      number: claim.attempt,
+      worker: claim.row.stages[claim.stage]?.worker ?? null,
+      from: claim.claimedAt,
+      to,
+      outcome,
+      error,
+      correlation_id: claim.row.correlation_id,
+    };
+  }
+}

@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import { AudioStore } from '../storage/audio-store.js';
+import { Ledger } from './ledger.js';
+
+export interface Erased {
+  answers: number;
+  audio_files: number;
+  /** Bytes. */
+  audio_bytes: number;
+  transcripts: number;
+}
+
+/** Takes rows and what hangs on them away for good, because their owner asked for it: no quarantine. */
+@Injectable()
+export class UploadEraser {
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly store: AudioStore,
+  ) {}
+
+  /** Safe to repeat; counts what this run found. */
+  async eraseSession(userId: string, sessionId: string): Promise<Erased> {
+    const erased: Erased = { answers: 0, audio_files: 0, audio_bytes: 0, transcripts: 0 };
+    // Rows that are still arriving stay: their request finds the session gone and closes them, or the sweep does.
+    const filter = { user_id: userId, session_id: sessionId, state: { $ne: 'uploading' as const } };
+    for await (const row of this.ledger.rows.find(filter, { batchSize: 50 })) {
+      if (row.file_id && row.audio_state !== 'deleted' && (await this.store.delete(row.file_id.toHexString()))) {
+        erased.audio_files += 1;
+        erased.audio_bytes += row.size ?? 0;
+      }
+      if (row.state !== 'failed' && row.state !== 'duplicate') erased.answers += 1;
+      if (row.transcript) erased.transcripts += 1;
+      await this.ledger.pieces.deleteMany({ upload_id: row._id });
+      await this.ledger.attempts.deleteMany({ upload_id: row._id });
+      // Last, so that a run that is cut short finds it again. A worker that holds a stage of it loses its token with it.
+      await this.ledger.rows.deleteOne({ _id: row._id });
+    }
+    return erased;
+  }
+}

@@ -1,0 +1,48 @@
+import { Module } from '@nestjs/common';
+import { MongooseModule } from '@nestjs/mongoose';
+import { StorageModule } from '../storage/storage.module.js';
+import { AudioRemoval } from './audio-removal.js';
+import { Intake } from './intake.js';
+import { LedgerNotes } from './ledger-notes.js';
+import { Ledger } from './ledger.js';
+import { AudioForm } from './multipart.js';
+import { StageLedger } from './stage-ledger.js';
+import { UploadTargets } from './targets.js';
+import { UploadEraser } from './upload.eraser.js';
+import { Attempt, AttemptSchema, FinishedPiece, FinishedPieceSchema, Upload, UploadSchema } from './upload.schema.js';
+import { UploadsService } from './uploads.service.js';
+
+@Module({
+  imports: [
+    StorageModule,
+    MongooseModule.forFeature([
+      { name: Upload.name, schema: UploadSchema },
+      { name: Attempt.name, schema: AttemptSchema },
+      { name: FinishedPiece.name, schema: FinishedPieceSchema },
+    ]),
+  ],
+  providers: [
+    Ledger,
+    LedgerNotes,
+    AudioRemoval,
+    StageLedger,
+    Intake,
+    AudioForm,
+    UploadTargets,
+    UploadEraser,
+    UploadsService,
+  ],
+  exports: [
+    StorageModule,
+    Ledger,
+    LedgerNotes,
+    AudioRemoval,
+    StageLedger,
+    Intake,
+    AudioForm,
+    UploadTargets,
+    UploadEraser,
+    UploadsService,
+  ],
+})
+export class UploadsModule {}

@@ -1,0 +1,145 @@
+import { jest } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { loadConfig } from '../../src/config/config.js';
+import { Ffmpeg } from '../../src/transcription/ffmpeg.js';
+import { LocalTranscriber } from '../../src/transcription/local.transcriber.js';
+import { bytesAudio, fileAudio, readingText, speechPath, wavAudio } from '../support/audio-source.js';
+import { spokenWords, wordErrorRate } from '../support/word-error-rate.js';
+import { PiecesInMemory, transcriberContract, transcriptionOf } from './transcriber.contract.js';
+
+jest.setTimeout(180_000);
+
+const scratch = mkdtempSync(join(tmpdir(), 'vivavoce-local-'));
+let transcriber: LocalTranscriber;
+
+function make(): LocalTranscriber {
+  const config = loadConfig({});
+  return new LocalTranscriber(config, new Ffmpeg(config, scratch));
+}
+
+beforeAll(() => {
+  transcriber = make();
+});
+afterAll(async () => {
+  await transcriber.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+transcriberContract('local', { make, wordErrorRate: 0.1 });
+
+describe('the engine in the box', () => {
+  it.each(['webm', 'ogg', 'wav', 'mp3', 'm4a', 'flac'])('gets at most one word in ten wrong in %s', async (format) => {
+    const { text } = await transcriber.transcribe(transcriptionOf(fileAudio(`reading.${format}`)));
+    expect(wordErrorRate(readingText(), text)).toBeLessThanOrEqual(0.1);
+  });
+
+  it('gives each sentence its place in time', async () => {
+    const { segments } = await transcriber.transcribe(transcriptionOf(fileAudio('reading.wav')));
+    expect(segments.map(({ start, end }) => [Math.round(start), Math.round(end)])).toEqual([
+      [0, 7],
+      [8, 11],
+      [12, 17],
+    ]);
+  });
+
+  it('makes up no words for noise, tones, hum and clicks', async () => {
+    let seed = 1;
+    const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647 - 0.5;
+    const sounds: Record<string, (i: number) => number> = {
+      'loud noise': () => random() * 0.6,
+      'faint noise': () => random() * 0.01,
+      tone: (i) => 0.4 * Math.sin((2 * Math.PI * 440 * i) / 16_000),
+      hum: (i) => 0.3 * Math.sin((2 * Math.PI * 50 * i) / 16_000) + 0.1 * Math.sin((2 * Math.PI * 150 * i) / 16_000),
+      clicks: (i) => (i % 11_000 < 100 ? random() : random() * 0.002),
+    };
+    for (const [name, sound] of Object.entries(sounds)) {
+      const samples = Float32Array.from({ length: 10 * 16_000 }, (_, i) => sound(i));
+      const { text } = await transcriber.transcribe(transcriptionOf(wavAudio(samples)));
+      expect([name, text]).toEqual([name, '']);
+    }
+  });
+
+  it('refuses other languages at once, and names the way out', async () => {
+    const audio = {
+      ...fileAudio('reading.wav'),
+      open: () => {
+        throw new Error('the audio was opened');
+      },
+    };
+    for (const language of ['fr', 'de-CH', 'enm'])
+      await expect(transcriber.transcribe(transcriptionOf(audio, { language }))).rejects.toMatchObject({
+        code: 'language_unsupported',
+        retryable: false,
+        message: expect.stringMatching(/English only.*OPENAI_API_KEY/),
+      });
+    const british = transcriptionOf(fileAudio('reading.wav'), { language: 'en-GB' });
+    expect((await transcriber.transcribe(british)).text).not.toBe('');
+  });
+
+  it('tells empty audio from audio without speech', async () => {
+    const empty = transcriptionOf(wavAudio(new Float32Array(0)));
+    await expect(transcriber.transcribe(empty)).rejects.toMatchObject({ code: 'audio_empty', retryable: false });
+    const blip = await transcriber.transcribe(transcriptionOf(wavAudio(new Float32Array(100))));
+    expect(blip).toMatchObject({ text: '', duration: 100 / 16_000 });
+  });
+
+  it('goes on after the last piece that is kept', async () => {
+    const all = new PiecesInMemory();
+    const whole = await transcriber.transcribe(transcriptionOf(fileAudio('reading.mp3'), { pieces: all }));
+    expect(all.saved.map((piece) => piece.index)).toEqual([0, 1, 2]);
+    const rest = new PiecesInMemory(all.saved.slice(0, 2));
+    const resumed = await transcriber.transcribe(transcriptionOf(fileAudio('reading.mp3'), { pieces: rest }));
+    expect(resumed).toEqual(whole);
+    expect(rest.saved).toEqual(all.saved.slice(2));
+  });
+
+  it('lets a short answer finish while a long one is under way', async () => {
+    const order: string[] = [];
+    const words = readFileSync(speechPath('reading.wav')).subarray(44);
+    const long = bytesAudio(wav(Buffer.concat(Array<Buffer>(3).fill(words))), 'audio/wav');
+    await Promise.all([
+      transcriber.transcribe(transcriptionOf(long)).then(() => order.push('long')),
+      transcriber.transcribe(transcriptionOf(fileAudio('reading.wav'))).then(() => order.push('short')),
+    ]);
+    expect(order).toEqual(['short', 'long']);
+  });
+
+  it('takes ten minutes in memory that stays flat, and hears every repeat alike', async () => {
+    const path = join(scratch, 'ten-minutes.webm');
+    // 12 times: the reading, then a pause.
+    const filter = '[0:a]apad=pad_dur=32.46[once];[once]aloop=loop=11:size=800000[out]';
+    const output = ['-filter_complex', filter, '-map', '[out]', '-c:a', 'libopus', '-b:a', '24k', path];
+    await promisify(execFile)('ffmpeg', ['-nostdin', '-v', 'error', '-i', speechPath('reading.wav'), ...output]);
+    const audio = { open: () => createReadStream(path), size: statSync(path).size, contentType: 'audio/webm' };
+
+    let longest = 0;
+    const most = [0, 0];
+    const onDuration = (seconds: number) => {
+      longest = Math.max(longest, seconds);
+      const half = seconds < 300 ? 0 : 1;
+      most[half] = Math.max(most[half]!, process.memoryUsage.rss());
+    };
+    const { text, segments, duration } = await transcriber.transcribe(transcriptionOf(audio, { onDuration }));
+    expect(Math.abs(duration! - 600)).toBeLessThan(0.5);
+    expect(longest).toBeCloseTo(duration!, 3);
+    expect(wordErrorRate(Array(12).fill(readingText()).join(' '), text)).toBeLessThanOrEqual(0.1);
+    expect(segments.length).toBe(36);
+    for (const [i, segment] of segments.entries()) {
+      expect(spokenWords(segment.text).length).toBeGreaterThan(5);
+      expect(Math.floor(segment.start / 50)).toBe(Math.floor(i / 3));
+    }
+    // What five minutes of samples would take; garbage that is not collected yet takes some of it.
+    expect(most[1]! - most[0]!).toBeLessThan(19e6);
+  });
+});
+
+function wav(data: Buffer): Buffer {
+  const header = Buffer.from(readFileSync(speechPath('reading.wav')).subarray(0, 44));
+  header.writeUInt32LE(36 + data.length, 4);
+  header.writeUInt32LE(data.length, 40);
+  return Buffer.concat([header, data]);
+}

@@ -1,0 +1,40 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { loadConfig } from '../../src/config/config.js';
+import { type Service, startService } from '../../src/service.js';
+import { testEnvironment } from '../support/servers.js';
+import { TEST_SECRET } from './manners.app.js';
+import { lacksOf } from './openapi.rules.js';
+
+let service: Service;
+let document: OpenAPIObject;
+
+beforeAll(async () => {
+  const environment = {
+    ...testEnvironment(),
+    NODE_ENV: 'test',
+    PORT: '0',
+    JWT_SECRET: TEST_SECRET,
+    LOG_LEVEL: 'silent',
+  };
+  service = await startService('api', loadConfig(environment));
+  document = (await (await fetch(`${service.url}/openapi.json`)).json()) as OpenAPIObject;
+});
+afterAll(() => service.stop());
+
+describe('the document of the whole API', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    const result = await new Validator().validate(structuredClone(document) as unknown as Record<string, unknown>);
+    expect(result.errors ?? []).toEqual([]);
+  });
+
+  it('has summary, operationId, tag, schemas and examples for every operation', () => {
+    expect(lacksOf(document)).toEqual([]);
+  });
+
+  it('names the upload of an answer as FastAPI would', () => {
+    expect(document.paths['/api/upload-answer/{session_id}/{question_id}']?.post?.operationId).toBe(
+      'upload_answer_api_upload_answer__session_id___question_id__post',
+    );
+  });
+});

@@ -1,0 +1,150 @@
+import { jest } from '@jest/globals';
+import type { Answered, ApiClient } from '../support/api-client.js';
+import type { ServiceProcess } from '../support/processes.js';
+import { describeDurable } from '../support/servers.js';
+import { Stand, heardIn, noise, sha256Of, uniqueId } from '../support/stand.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+/** "At once" for someone who waits: MongoDB is looked for during 3 s; the rest is for machines that are busy with other tests. */
+const AT_ONCE_MS = 8000;
+/** One that hangs is noticed by its heartbeat, 2 and 3 s, and looked for again. */
+const HANGING_MS = 15_000;
+
+describeDurable('a MongoDB that goes away', () => {
+  let stand: Stand;
+  let user: ApiClient;
+  let session: string;
+  // The same two processes for all of it: each fault is survived by them, not by others that are started afterwards.
+  let kept: ServiceProcess[];
+  beforeAll(async () => {
+    stand = await Stand.start();
+    user = await stand.user('alice');
+    kept = await Promise.all([stand.api(), stand.worker()]);
+  });
+  beforeEach(async () => {
+    session = uniqueId('session');
+    await user.createSession(session);
+  });
+  afterEach(() => stand.clear(...kept));
+  afterAll(() => stand.stop());
+
+  const audioOf = (question: string, bytes?: number) => noise(session + question, bytes);
+  const upload = (question: string) => user.upload(session, question, audioOf(question));
+
+  function expectAway({ status, headers, json, tookMs }: Answered, withinMs = AT_ONCE_MS): void {
+    expect({ status, detail: typeof json.detail }).toEqual({ status: 503, detail: 'string' });
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    expect(tookMs).toBeLessThan(withinMs);
+  }
+
+  async function everyRouteSaysAway(withinMs?: number): Promise<void> {
+    const answers = await Promise.all([
+      upload('refused'),
+      user.get(`/api/transcription-status/${session}/q0`),
+      user.get(`/api/sessions/${session}`),
+      user.get('/api/uploads'),
+      user.post('/api/sessions', { questions: [] }),
+      user.post(`/api/analyze/${session}`, {}),
+      user.post(`/api/text-answer/${session}/text`, { text: 'I wrote this.' }),
+    ]);
+    for (const answer of answers) expectAway(answer, withinMs);
+  }
+
+  async function comesBack(questions: string[]): Promise<void> {
+    await stand.reconnect();
+    await until(
+      'uploads are taken again',
+      () => upload('after'),
+      ({ status }) => status === 200,
+    );
+    expect(await stand.orphans()).toEqual([]);
+    const { json } = await user.get(`/api/transcription-status/${session}`);
+    for (const question of [...questions, 'after']) {
+      const transcript = heardIn(sha256Of(audioOf(question)));
+      expect(json.questions[question]).toMatchObject({ status: 'completed', transcript });
+    }
+  }
+
+  it('by SIGKILL: every route says 503 with Retry-After; what was acknowledged is there and completes, by itself', async () => {
+    stand.engine.script({ does: 'answer', delay: 1500, text: heardIn(sha256Of(audioOf('q0'))) });
+    expect((await upload('q0')).status).toBe(200);
+    await stand.engineAsked(1);
+    const questions = ['q1', 'q2', 'q3', 'q4'];
+    const uploads = Promise.all(questions.map((question) => upload(question)));
+    expect((await uploads).map(({ status }) => status)).toEqual(questions.map(() => 200));
+    await stand.mongo.kill();
+
+    await everyRouteSaysAway();
+    const ready = await fetch(`http://127.0.0.1:${stand.balancer.port}/health/ready`);
+    expect([ready.status, ((await ready.json()) as { status: string }).status]).toEqual([503, 'unavailable']);
+    expect((await fetch(`http://127.0.0.1:${stand.balancer.port}/health/live`)).status).toBe(200);
+
+    await stand.mongo.start();
+    await comesBack(['q0', ...questions]);
+  });
+
+  it('in the middle of an upload: the upload gets its 503, and no byte of it stays', async () => {
+    const audio = audioOf('half', 8_000_000);
+    const half = user.open(session, 'half');
+    await half.send(audio.subarray(0, 4_500_000));
+    const chunks = stand.database.collection('fs.chunks');
+    await until(
+      'bytes are stored',
+      () => chunks.countDocuments(),
+      (count) => count >= 2,
+    );
+    await stand.mongo.kill();
+    half.send(audio.subarray(4_500_000)).catch(() => undefined);
+    half.finish();
+    expectAway(await half.answer);
+    await stand.mongo.start();
+    await comesBack([]);
+  });
+
+  it('by hanging: requests get 503 and do not hang with it', async () => {
+    expect((await upload('q0')).status).toBe(200);
+    stand.mongo.pause();
+    try {
+      await everyRouteSaysAway(HANGING_MS);
+    } finally {
+      stand.mongo.resume();
+    }
+    await comesBack(['q0']);
+  });
+
+  it('by its connections, again and again while uploads come in: what was acknowledged completes, once', async () => {
+    const questions = Array.from({ length: 30 }, (_, i) => `q${i}`);
+    const taken: string[] = [];
+    let tried = 0;
+    const uploads = Promise.all(
+      questions.map(async (question) => {
+        for (;;) {
+          const { status, json } = await upload(question);
+          tried += 1;
+          if (status === 200) return taken.push(question);
+          expect([status, json]).toEqual([503, { detail: expect.any(String) }]);
+        }
+      }),
+    );
+    for (const count of [2, 8, 14, 20]) {
+      await until(
+        'some uploads have been tried',
+        () => tried,
+        (n) => n >= count,
+      );
+      stand.mongoNetwork.cut();
+    }
+    await uploads;
+    expect(taken).toHaveLength(questions.length);
+    await comesBack(questions);
+    const attempts = stand.database.collection('attempts');
+    const doneTwice = attempts.aggregate([
+      { $match: { stage: 'transcription', outcome: 'done' } },
+      { $group: { _id: '$upload_id', count: { $sum: 1 } } },
+      { $match: { count: { $gt: 1 } } },
+    ]);
+    expect(await doneTwice.toArray()).toEqual([]);
+  });
+});

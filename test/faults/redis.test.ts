@@ -1,0 +1,132 @@
+import { jest } from '@jest/globals';
+import { Redis } from 'ioredis';
+import type { ApiClient } from '../support/api-client.js';
+import type { ServiceProcess } from '../support/processes.js';
+import { Stand, heardIn, noise, sha256Of, uniqueId } from '../support/stand.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+/** Redis being away is no reason to be slow; generous, for machines that are busy with other tests. */
+const PROMPT_MS = 3000;
+
+describe('a Redis that goes away', () => {
+  let stand: Stand;
+  let user: ApiClient;
+  let session: string;
+  // One process for all of it: what it went through before must not matter.
+  let api: ServiceProcess;
+  beforeAll(async () => {
+    stand = await Stand.start();
+    user = await stand.user('alice');
+    api = await stand.api();
+  });
+  beforeEach(async () => {
+    session = uniqueId('session');
+    await user.createSession(session);
+  });
+  afterEach(() => stand.clear(api));
+  afterAll(() => stand.stop());
+
+  const upload = async (question: string) => {
+    const audio = noise(session + question);
+    return { question, sha256: sha256Of(audio), answer: await user.upload(session, question, audio) };
+  };
+  const uploadMany = (prefix: string, count: number) =>
+    Promise.all(Array.from({ length: count }, (_, i) => upload(`${prefix}${i}`)));
+
+  async function allComplete(uploads: Awaited<ReturnType<typeof upload>>[]): Promise<void> {
+    expect(uploads.map(({ answer }) => answer.status)).toEqual(uploads.map(() => 200));
+    expect(await stand.orphans()).toEqual([]);
+    const { json } = await user.get(`/api/transcription-status/${session}`);
+    for (const { question, sha256, answer } of uploads) {
+      expect(json.questions[question]).toMatchObject({ status: 'completed', transcript: heardIn(sha256) });
+      const attempts = await stand.attempts(answer.json.upload_id);
+      expect(attempts.filter(({ outcome }) => outcome === 'done')).toHaveLength(1);
+    }
+  }
+
+  const readiness = async (port = stand.balancer.port) =>
+    (await fetch(`http://127.0.0.1:${port}/health/ready`)).json() as Promise<{ status: string }>;
+
+  async function withRedis<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(stand.redis.uri);
+    try {
+      return await use(redis);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  it('by FLUSHALL while answers wait for a worker: they all complete', async () => {
+    const uploads = await uploadMany('q', 12);
+    await withRedis((redis) => redis.flushall());
+    await stand.worker();
+    await allComplete(uploads);
+  });
+
+  it('by FLUSHALL while answers are worked on: they all complete, and the periodic sweep is scheduled again', async () => {
+    const hears = ({ file }: { file: { sha256: string } | null }) => heardIn(file?.sha256 ?? '');
+    stand.engine.otherwise({ does: 'answer', delay: 200, text: hears });
+    await stand.worker({ TRANSCRIPTION_CONCURRENCY: '2' });
+    const uploads = await uploadMany('q', 12);
+    await stand.engineAsked(3);
+    await withRedis(async (redis) => {
+      await redis.flushall();
+      await until(
+        'the sweep is scheduled again',
+        () => redis.keys('*:sweep:repeat*'),
+        (keys) => keys.length > 0,
+      );
+    });
+    await allComplete(uploads);
+  });
+
+  it('by SIGKILL: uploads are taken at once and queued, readiness says degraded, and they run when it is back', async () => {
+    await stand.worker();
+    const before = await uploadMany('before', 4);
+    await stand.redis.kill();
+    await until('readiness says degraded', readiness, ({ status }) => status === 'degraded');
+    const during = await uploadMany('during', 6);
+    for (const { answer } of during) {
+      expect(answer.json.transcription_status).toBe('queued');
+      expect(answer.tookMs).toBeLessThan(PROMPT_MS);
+    }
+    await stand.redis.start();
+    await until('readiness says ready', readiness, ({ status }) => status === 'ready');
+    await allComplete([...before, ...during]);
+  });
+
+  it('by SIGKILL with jobs in it: what the append-only file still has and what it lost are done, each once', async () => {
+    const uploads = await uploadMany('q', 8);
+    await stand.redis.kill();
+    await stand.redis.start();
+    await stand.worker();
+    await allComplete(uploads);
+  });
+
+  it('before processes start: they start, take uploads, and work once it is there', async () => {
+    await stand.redis.kill();
+    const [late] = await Promise.all([stand.api(), stand.worker()]);
+    expect((await readiness(late.port)).status).toBe('degraded');
+    await api.kill();
+    const uploads = await uploadMany('q', 3);
+    api = late;
+    await stand.redis.start();
+    await allComplete(uploads);
+  });
+
+  it('by hanging: uploads are taken without waiting for it', async () => {
+    await stand.worker();
+    stand.redis.pause();
+    try {
+      const uploads = await uploadMany('q', 3);
+      for (const { answer } of uploads) expect(answer.tookMs).toBeLessThan(PROMPT_MS);
+      expect((await readiness()).status).toBe('degraded');
+      stand.redis.resume();
+      await allComplete(uploads);
+    } finally {
+      stand.redis.resume();
+    }
+  });
+});
