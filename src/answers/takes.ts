@@ -4,6 +4,7 @@ import { Dispatcher } from '../queue/dispatcher.js';
 import { StageRestart } from '../queue/stage-restart.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { Answer, InterviewSession, TranscriptionStatus } from '../sessions/session.schema.js';
+import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { newAnswer } from './answer.projection.js';
@@ -41,6 +42,7 @@ export class Takes {
   constructor(
     private readonly sessions: SessionRepository,
     private readonly ledger: Ledger,
+    private readonly notes: LedgerNotes,
     private readonly restarts: StageRestart,
     private readonly target: AnswerTarget,
     private readonly dispatcher: Dispatcher,
@@ -66,6 +68,7 @@ export class Takes {
         // First, as the first claim takes the mark away by which the sweep would finish this.
         if (current) await this.target.supersede(current.upload_id, uploadId);
         this.dispatcher.dispatch(row, take.firstStage);
+        this.notes.linked(row._id);
         return { uploadId, fileId: answer.file_id, status: answer.transcription_status, duplicate: false };
       }
       const now = await this.sessions.find(session.user_id, session.session_id);

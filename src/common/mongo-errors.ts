@@ -46,10 +46,13 @@ export function isMongoAway(error: unknown): boolean {
   return false;
 }
 
-/** The driver passes on as it is what its socket fails with while it writes. Errors of a request's own socket name no system call. */
+/**
+ * The driver passes on as it is what its socket fails with while it waits for room to write. Errors of a request's own socket
+ * name no system call, and it is only read from: a broken pipe is the driver's ("This socket has been ended by the other party").
+ */
 function isBrokenSocket(error: Error): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
-  return syscall !== undefined && BROKEN_SOCKET.has(code ?? '');
+  return code === 'EPIPE' || (syscall !== undefined && BROKEN_SOCKET.has(code ?? ''));
 }
 
 /** Whether an insert or update lost against a unique index. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 
 export interface MultipartFile {
   /** Without quotes, backslashes or line breaks. */
@@ -10,10 +11,14 @@ export interface MultipartFile {
   open(): Readable;
 }
 
+/** Smaller files are sent as one buffer: what fetch makes of a stream costs more than the bytes. */
+const SMALL_BYTES = 1 << 20;
+
 /** A form whose file is read as it is sent. */
 export interface MultipartForm {
   headers: Record<string, string>;
-  body: AsyncIterable<Uint8Array>;
+  /** To be asked for once. */
+  body(): Promise<Uint8Array | AsyncIterable<Uint8Array>>;
   /** What the file's stream failed with, null when it did not: to the sender it looks like a broken connection. */
   fault(): Error | null;
   /** Stops reading the file. To be called when the request is over: fetch goes on reading a body that nobody takes. */
@@ -37,7 +42,7 @@ export function multipartForm(fields: readonly (readonly [string, string])[], fi
   let closed = false;
   let source: Readable | null = null;
 
-  async function* body(): AsyncGenerator<Uint8Array> {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
     yield head;
     if (closed) return;
     source = file.open();
@@ -55,7 +60,7 @@ export function multipartForm(fields: readonly (readonly [string, string])[], fi
       'content-type': `multipart/form-data; boundary=${boundary}`,
       'content-length': String(head.length + file.size + tail.length),
     },
-    body: body(),
+    body: async () => (file.size > SMALL_BYTES ? pieces() : await buffer(pieces())),
     fault: () => fault,
     close: () => {
       closed = true;

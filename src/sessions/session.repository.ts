@@ -4,6 +4,7 @@ import DataLoader from 'dataloader';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { ConflictError, NotFoundError } from '../common/app-error.js';
+import { GroupCommit } from '../common/group-commit.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { sessionKey } from './session.schema.js';
 import type { Answer, InterviewSession } from './session.schema.js';
@@ -17,6 +18,7 @@ export type SessionHead = Pick<InterviewSession, '_id' | 'key' | 'rev' | 'erasin
 @Injectable()
 export class SessionRepository {
   readonly sessions: mongo.Collection<InterviewSession>;
+  private readonly writes: GroupCommit<InterviewSession>;
 
   /** Reads that are asked for in the same turn of the event loop go to MongoDB as one: polling is most of the traffic. */
   private readonly loader = this.batched((keys) => this.load<InterviewSession>(keys, {}));
@@ -26,6 +28,7 @@ export class SessionRepository {
 
   constructor(@InjectConnection() connection: Connection) {
     this.sessions = nativeCollection<InterviewSession>(connection, 'interview_sessions');
+    this.writes = new GroupCommit(this.sessions);
   }
 
   private batched<T>(load: (keys: readonly string[]) => Promise<(T | null)[]>): DataLoader<string, T | null> {
@@ -100,15 +103,16 @@ export class SessionRepository {
    */
   async replaceAnswer(session: InterviewSession, answer: Answer, expected: string | null): Promise<boolean> {
     const path = `answers.${answer.question_id}`;
-    const { modifiedCount } = await this.sessions.updateOne(
-      {
+    return this.writes.update({
+      filter: {
         key: session.key,
         erasing_since: { $exists: false },
         [`${path}.upload_id`]: expected === null ? { $exists: false } : expected,
       },
-      { $set: { [path]: answer, updated_at: new Date() }, $inc: { rev: 1 } },
-    );
-    return modifiedCount === 1;
+      update: { $set: { [path]: answer, updated_at: new Date() }, $inc: { rev: 1 } },
+      which: { key: session.key },
+      shows: ({ answers }) => answers[answer.question_id]?.upload_id === answer.upload_id,
+    });
   }
 
   /** Sets fields of an answer, where it still is fed by this row and shows an older version of it. */
@@ -123,11 +127,15 @@ export class SessionRepository {
     const now = new Date();
     const set: Record<string, unknown> = { [`${path}.version`]: version, [`${path}.updated_at`]: now, updated_at: now };
     for (const [field, value] of Object.entries(fields)) set[`${path}.${field}`] = value;
-    const { modifiedCount } = await this.sessions.updateOne(
-      { key, [`${path}.upload_id`]: uploadId, [`${path}.version`]: { $lt: version } },
-      { $set: set, $inc: { rev: 1 } },
-    );
-    return modifiedCount === 1;
+    return this.writes.update({
+      filter: { key, [`${path}.upload_id`]: uploadId, [`${path}.version`]: { $lt: version } },
+      update: { $set: set, $inc: { rev: 1 } },
+      which: { key },
+      shows: ({ answers }) => {
+        const answer = answers[questionId];
+        return answer?.upload_id === uploadId && answer.version === version;
+      },
+    });
   }
 
   async setFinalScore(session: InterviewSession, finalScore: number | null): Promise<void> {

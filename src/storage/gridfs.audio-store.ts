@@ -6,6 +6,8 @@ import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { NotFoundError } from '../common/app-error.js';
 import { Gate } from '../common/gate.js';
+import { GroupCommit } from '../common/group-commit.js';
+import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { AudioStore } from './audio-store.js';
 import type { AudioSink, StoredAudio } from './audio-store.js';
@@ -41,11 +43,14 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   private readonly chunks: mongo.Collection<Chunk>;
   private readonly gate = new Gate(CHUNKS_UNDER_WAY);
   private readonly spare: Buffer[] = [];
+  private readonly descriptions: GroupCommit<GridFile>;
+  private readonly describe = grouped((ids: readonly mongo.ObjectId[]) => this.describeAll(ids));
 
   constructor(@InjectConnection() connection: Connection) {
     super();
     this.files = nativeCollection<GridFile>(connection, 'fs.files');
     this.chunks = nativeCollection<Chunk>(connection, 'fs.chunks');
+    this.descriptions = new GroupCommit(this.files);
   }
 
   async onModuleInit(): Promise<void> {
@@ -55,7 +60,7 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   }
 
   create(id?: string): AudioSink {
-    return new GridFsSink(this.files, this.chunks, this.gate, this.spare, new mongo.ObjectId(id));
+    return new GridFsSink(this.files, this.descriptions, this.chunks, this.gate, this.spare, new mongo.ObjectId(id));
   }
 
   open(id: string, range?: { start: number; end: number }): Readable {
@@ -69,7 +74,7 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
     // From the start is where nearly all read: the first chunks come together with the file's description.
     let cursor = start === 0 ? chunksFrom(0) : null;
     try {
-      const [file] = await Promise.all([this.files.findOne({ _id: id }), cursor?.hasNext()]);
+      const [file] = await Promise.all([this.describe(id), cursor?.hasNext()]);
       if (!file) throw new NotFoundError('Audio');
       const end = Math.min(range?.end ?? file.length, file.length);
       if (start >= end) return;
@@ -88,6 +93,13 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
     } finally {
       await cursor?.close();
     }
+  }
+
+  private async describeAll(ids: readonly mongo.ObjectId[]): Promise<(GridFile | null)[]> {
+    if (ids.length === 1) return [await this.files.findOne({ _id: ids[0]! })];
+    const files = new Map<string, GridFile>();
+    for await (const file of this.files.find({ _id: { $in: [...ids] } })) files.set(file._id.toHexString(), file);
+    return ids.map((id) => files.get(id.toHexString()) ?? null);
   }
 
   async stat(id: string): Promise<StoredAudio | null> {
@@ -149,6 +161,7 @@ class GridFsSink implements AudioSink {
 
   constructor(
     private readonly files: mongo.Collection<GridFile>,
+    private readonly descriptions: GroupCommit<GridFile>,
     private readonly chunks: mongo.Collection<Chunk>,
     private readonly gate: Gate,
     private readonly spare: Buffer[],
@@ -209,7 +222,7 @@ class GridFsSink implements AudioSink {
     this.check();
     if (this.aborted) throw new Error('The sink was aborted');
     // Beside the last chunks, not after them: the ledger row is committed only once both are durable.
-    this.described = this.files.insertOne({
+    this.described = this.descriptions.insert({
       _id: this.fileId,
       length: this.length,
       chunkSize: CHUNK_SIZE,

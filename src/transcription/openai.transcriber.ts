@@ -159,8 +159,8 @@ export class OpenAiTranscriber extends Transcriber {
     const answer = await this.endpoint.call(signal, async (client, limit) => {
       const form = multipartForm(fields, file);
       try {
-        const { headers, body } = form;
-        return await client.post<unknown>('/audio/transcriptions', { headers, body, signal: limit });
+        const body = await form.body();
+        return await client.post<unknown>('/audio/transcriptions', { headers: form.headers, body, signal: limit });
       } catch (error) {
         throw form.fault() === null || limit.aborted ? error : readFault(form.fault());
       } finally {

@@ -5,12 +5,12 @@ import { Log } from '../common/logging.js';
 import { Ledger } from './ledger.js';
 import type { Attempt, Upload } from './upload.schema.js';
 
-const FLUSH_MS = 50;
+const FLUSH_MS = 200;
 const MOST = 200;
 
 /**
- * Marks that nobody waits for, written together every 50 ms: what happened to an attempt that went well, that a target
- * shows the latest change, that a file is gone. A crash may lose them; the sweep then finds the step unmarked, repeats it
+ * Marks that nobody waits for, written together five times a second: what happened to an attempt that went well, that a target
+ * shows the latest change or refers to a new row, that a file is gone. A crash may lose them; the sweep then finds the step unmarked, repeats it
  * (each can be repeated) and marks it again.
  */
 @Injectable()
@@ -18,6 +18,7 @@ export class LedgerNotes implements OnApplicationShutdown {
   private attempts: Omit<Attempt, '_id'>[] = [];
   private shown: { id: mongo.ObjectId; mark: string }[] = [];
   private deleted: mongo.ObjectId[] = [];
+  private linkedRows: mongo.ObjectId[] = [];
   private timer: NodeJS.Timeout | null = null;
   private flushing: Promise<void> = Promise.resolve();
 
@@ -42,8 +43,15 @@ export class LedgerNotes implements OnApplicationShutdown {
     this.schedule();
   }
 
+  /** The target refers to the row. */
+  linked(id: mongo.ObjectId): void {
+    this.linkedRows.push(id);
+    this.schedule();
+  }
+
   private schedule(): void {
-    if (this.attempts.length + this.shown.length + this.deleted.length >= MOST) void this.flush();
+    const count = this.attempts.length + this.shown.length + this.deleted.length + this.linkedRows.length;
+    if (count >= MOST) void this.flush();
     else this.timer ??= setTimeout(() => void this.flush(), FLUSH_MS);
   }
 
@@ -54,13 +62,15 @@ export class LedgerNotes implements OnApplicationShutdown {
     const attempts = this.attempts.splice(0).map((attempt) => ({ _id: new mongo.ObjectId(), ...attempt }));
     const shown = this.shown.splice(0);
     const deleted = this.deleted.splice(0);
+    const linked = this.linkedRows.splice(0);
     this.flushing = this.flushing.then(async () => {
       try {
         if (attempts.length > 0) await this.ledger.attempts.insertMany(attempts, { ordered: false });
         if (shown.length > 0) await this.markShown(shown);
         if (deleted.length > 0) await this.markDeleted(deleted);
+        if (linked.length > 0) await this.markLinked(linked);
       } catch (error) {
-        const lost = { attempts: attempts.length, shown: shown.length, deleted: deleted.length };
+        const lost = { attempts: attempts.length, shown: shown.length, deleted: deleted.length, linked: linked.length };
         this.log.pino.warn({ err: error, ...lost }, 'Ledger notes not written');
       }
     });
@@ -82,6 +92,11 @@ export class LedgerNotes implements OnApplicationShutdown {
     await this.ledger.rows.updateMany(filter, {
       $set: { audio_state: 'deleted', audio_deleted_at: now, updated_at: now },
     });
+  }
+
+  private async markLinked(ids: mongo.ObjectId[]): Promise<void> {
+    const filter = { _id: { $in: ids }, link_due: true } as mongo.Filter<Upload>;
+    await this.ledger.rows.updateMany(filter, { $unset: { link_due: 1 } });
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
+import { GroupCommit } from '../common/group-commit.js';
+import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import type { Attempt, FinishedPiece, StageError, StageName, Upload, UploadState } from './upload.schema.js';
 import { dueStage } from './upload.schema.js';
@@ -28,9 +30,13 @@ export class Ledger {
   readonly rows: mongo.Collection<Upload>;
   readonly attempts: mongo.Collection<Attempt>;
   readonly pieces: mongo.Collection<FinishedPiece>;
+  /** The writes and reads that every upload and every stage makes. */
+  readonly writes: GroupCommit<Upload>;
+  private readonly read = grouped((ids: readonly mongo.ObjectId[]) => this.readAll(ids));
 
   constructor(@InjectConnection() connection: Connection) {
     this.rows = nativeCollection<Upload>(connection, 'uploads');
+    this.writes = new GroupCommit(this.rows);
     this.attempts = nativeCollection<Attempt>(connection, 'attempts');
     this.pieces = nativeCollection<FinishedPiece>(connection, 'transcription_pieces');
   }
@@ -38,7 +44,7 @@ export class Ledger {
   /** Records that bytes are about to be written under `fileId`. The first thing an upload does. */
   async begin(upload: NewUpload, fileId: mongo.ObjectId, leaseMs: number): Promise<void> {
     const now = new Date();
-    await this.rows.insertOne({
+    await this.writes.insert({
       ...upload,
       state: 'uploading',
       source: 'audio',
@@ -63,20 +69,24 @@ export class Ledger {
     const now = new Date();
     const { content_type, size, sha256 } = file;
     const stages = { transcription: dueStage(now) };
-    return this.change(
-      { _id: id, state: 'uploading' },
-      {
-        state: 'committed',
-        content_type,
-        size,
-        sha256,
-        language,
-        committed_at: now,
-        lease_until: null,
-        link_due: true,
-        stages,
-      },
-    );
+    const set = {
+      state: 'committed' as const,
+      content_type,
+      size,
+      sha256,
+      language,
+      committed_at: now,
+      lease_until: null,
+      link_due: true as const,
+      stages,
+      updated_at: now,
+    };
+    return this.writes.update({
+      filter: { _id: id, state: 'uploading' },
+      update: { $set: set },
+      which: { _id: id },
+      shows: (row) => row.committed_at?.getTime() === now.getTime(),
+    });
   }
 
   /** A take that was written, not spoken: there is nothing to receive or transcribe. */
@@ -167,7 +177,14 @@ export class Ledger {
   }
 
   async find(id: mongo.ObjectId | string): Promise<Upload | null> {
-    return this.rows.findOne({ _id: typeof id === 'string' ? new mongo.ObjectId(id) : id });
+    return this.read(typeof id === 'string' ? new mongo.ObjectId(id) : id);
+  }
+
+  private async readAll(ids: readonly mongo.ObjectId[]): Promise<(Upload | null)[]> {
+    if (ids.length === 1) return [await this.rows.findOne({ _id: ids[0]! })];
+    const rows = new Map<string, Upload>();
+    for await (const row of this.rows.find({ _id: { $in: [...ids] } })) rows.set(row._id.toHexString(), row);
+    return ids.map((id) => rows.get(id.toHexString()) ?? null);
   }
 
   async findOwn(userId: string, id: string): Promise<Upload | null> {

@@ -3,7 +3,6 @@ import type { Request, Response } from 'express';
 import type { Readable } from 'node:stream';
 import multer from 'multer';
 import { AppError, ValidationError } from '../common/app-error.js';
-import { isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
 import { Intake, tooLarge } from './intake.js';
 import type { Incoming, Staged } from './intake.js';
@@ -25,6 +24,8 @@ interface Reception {
   staged: Staged | null;
   /** The file's bytes, to be cut off when the request is refused for another reason. */
   stream: Readable | null;
+  /** What storing the bytes failed with: no fault of the form's. */
+  fault: unknown;
   /** Why the request was refused, as its row is to say. */
   refusal: StageError | null;
   refuse: (error: unknown) => void;
@@ -66,7 +67,14 @@ export class AudioForm {
       throw tooLarge(this.maxBytes);
     }
     const timers = this.limitTime(request);
-    const reception: Reception = { upload, staged: null, stream: null, refusal: null, refuse: () => undefined };
+    const reception: Reception = {
+      upload,
+      staged: null,
+      stream: null,
+      fault: null,
+      refusal: null,
+      refuse: () => undefined,
+    };
     this.receptions.set(request, reception);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -79,7 +87,7 @@ export class AudioForm {
         this.limitSize(request, reject);
       });
     } catch (error) {
-      const refusal = asRefusal(error);
+      const refusal = error === reception.fault ? error : asRefusal(error);
       reception.refusal = rowError(error, refusal);
       reception.stream?.destroy(error instanceof Error ? error : undefined);
       this.hangUpAfter(request, response);
@@ -113,6 +121,7 @@ export class AudioForm {
       else reception.staged = staged;
       done(null, { size: staged.size });
     } catch (error) {
+      if (error !== file.stream.errored) reception.fault = error;
       reception.refuse(error);
       done(error);
     }
@@ -178,8 +187,6 @@ function asRefusal(error: unknown): unknown {
       return ValidationError.at(['body', 'audio'], 'missing', 'Field required');
     return new AppError('bad_request', 'bad_form', `The form could not be read: ${error.message}`, { cause: error });
   }
-  // What the driver throws (MongoDB away) keeps its class, for the filter to tell.
-  if (isMongoAway(error) || (error instanceof Error && error.name.startsWith('Mongo'))) return error;
   return new AppError('bad_request', 'bad_form', 'There was an error parsing the body', { cause: error });
 }
 

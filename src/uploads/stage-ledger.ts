@@ -41,14 +41,14 @@ export class StageLedger {
   async claim(id: mongo.ObjectId, stage: StageName, worker: string): Promise<Claim | null> {
     const now = new Date();
     const token = randomUUID();
-    const { modifiedCount } = await this.ledger.rows.updateOne(
-      {
+    const claimed = await this.ledger.writes.update({
+      filter: {
         _id: id,
         state: 'committed',
         [stagePath(stage, 'state')]: 'due',
         [stagePath(stage, 'due_at')]: { $lte: new Date(now.getTime() + EARLY_MS) },
       },
-      {
+      update: {
         $set: {
           [stagePath(stage, 'state')]: 'processing',
           [stagePath(stage, 'token')]: token,
@@ -61,12 +61,14 @@ export class StageLedger {
         // A stage is dispatched only after its link was made.
         $unset: { link_due: 1 },
       },
-    );
-    if (modifiedCount !== 1) return null;
+      which: { _id: id },
+      shows: (row) => row.stages[stage]?.token === token,
+    });
+    if (!claimed) return null;
     const row = await this.ledger.find(id);
-    const claimed = row?.stages[stage];
-    if (!row || claimed?.token !== token) return null;
-    return { id, stage, token, row, attempt: claimed.attempts, claimedAt: now };
+    const held = row?.stages[stage];
+    if (!row || held?.token !== token) return null;
+    return { id, stage, token, row, attempt: held.attempts, claimedAt: now };
   }
 
   /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */
@@ -261,7 +263,16 @@ export class StageLedger {
   }
 
   private async write(claim: Claim, set: Record<string, unknown>): Promise<boolean> {
-    return this.ledger.change(this.held(claim), set, [], true);
+    const at = set[stagePath(claim.stage, 'finished_at')] as Date;
+    return this.ledger.writes.update({
+      filter: this.held(claim),
+      update: { $set: { ...set, updated_at: at }, $inc: { version: 1 } },
+      which: { _id: claim.id },
+      shows: ({ stages }) => {
+        const stage = stages[claim.stage];
+        return stage?.finished_at?.getTime() === at.getTime() && stage.token !== claim.token;
+      },
+    });
   }
 
   private ended(stage: StageName, state: 'due' | 'done' | 'failed', at: Date, error: StageError | null) {

@@ -79,7 +79,7 @@ export class Upload {
   /** While `uploading`: when the row may be swept as half-written. */
   @Prop({ type: Date }) lease_until?: Date | null;
   @Prop({ type: Date }) committed_at!: Date | null;
-  /** Set at the commit and unset by the first claim: until then the sweep makes sure that the target refers to this row. */
+  /** Set at the commit and unset once the target refers to the row, at the latest by the first claim: until then the sweep makes sure that the target refers to this row. */
   @Prop({ type: Boolean }) link_due?: true;
   @Prop({ type: Date }) superseded_at?: Date;
   @Prop({ type: String }) superseded_by?: string;
@@ -100,8 +100,9 @@ export class Upload {
 export const UploadSchema = SchemaFactory.createForClass(Upload);
 UploadSchema.index({ user_id: 1, _id: -1 });
 UploadSchema.index({ user_id: 1, session_id: 1, _id: -1 });
-// The same bytes of the same user: what is here already, and what was transcribed already.
-UploadSchema.index({ user_id: 1, sha256: 1 });
+// The same bytes of the same user: what is here already, and what was transcribed already. The hash first: an engine that
+// goes by the first field it knows would look through all that the user ever sent.
+UploadSchema.index({ sha256: 1, user_id: 1 });
 // Which rows still name a file.
 UploadSchema.index({ file_id: 1 });
 // What the sweep looks for; each index holds only the few rows that are under way.

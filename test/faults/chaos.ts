@@ -152,10 +152,10 @@ export class Chaos {
   }
 
   /** What the API that gave the answer logged about it. */
-  private reasonOf({ status, json }: Answered): string {
-    const id = json?.correlation_id as string | undefined;
-    const lines = this.stand.services.flatMap((service) => (id ? service.about(id) : []));
-    const failed = lines.find(({ msg }) => msg === 'Request failed');
+  private reasonOf({ status, headers, json }: Answered): string {
+    const id = headers['x-correlation-id'];
+    const lines = this.stand.services.flatMap((service) => (typeof id === 'string' ? service.about(id) : []));
+    const failed = lines.find((line) => 'err' in line);
     return `${status} ${JSON.stringify(failed?.['err'] ?? json).slice(0, 1500)}`;
   }
 

@@ -1,0 +1,95 @@
+import type { mongo } from 'mongoose';
+import { grouped } from './grouped.js';
+
+/** A conditional update of one document. */
+export interface ConditionalUpdate<T extends mongo.BSON.Document> {
+  filter: mongo.Filter<T>;
+  update: mongo.UpdateFilter<T>;
+  /** Finds the document whatever its state. */
+  which: mongo.Filter<T>;
+  /** Whether the document, read afterwards, shows that it was this update that was made. */
+  shows: (document: T) => boolean;
+}
+
+/**
+ * Writes of one collection, several to a command while there are many: a command costs more than what it writes. Each is as
+ * durable, and as conditional, as if it were alone.
+ */
+export class GroupCommit<T extends mongo.BSON.Document> {
+  /** @throws what the driver throws for this document; others of its group are written all the same */
+  readonly insert: (document: mongo.OptionalUnlessRequiredId<T>) => Promise<void>;
+  /** @returns false when the filter matched nothing */
+  readonly update: (change: ConditionalUpdate<T>) => Promise<boolean>;
+
+  constructor(private readonly collection: mongo.Collection<T>) {
+    this.insert = grouped<mongo.OptionalUnlessRequiredId<T>, void>((documents) => this.insertAll(documents));
+    this.update = grouped<ConditionalUpdate<T>, boolean>((changes) => this.updateAll(changes));
+  }
+
+  private async insertAll(documents: readonly mongo.OptionalUnlessRequiredId<T>[]): Promise<(void | Error)[]> {
+    const one = async (document: mongo.OptionalUnlessRequiredId<T>) => void (await this.collection.insertOne(document));
+    if (documents.length === 1) return [await one(documents[0]!)];
+    try {
+      await this.collection.insertMany([...documents], { ordered: false });
+      return documents.map(() => undefined);
+    } catch (error) {
+      if (wasNotSent(error)) return eachAlone(documents, one);
+      const faults = faultsOf(error);
+      if (!faults) throw error;
+      return documents.map((_, index) => faults.get(index));
+    }
+  }
+
+  private async updateAll(changes: readonly ConditionalUpdate<T>[]): Promise<(boolean | Error)[]> {
+    const one = async ({ filter, update }: ConditionalUpdate<T>) =>
+      (await this.collection.updateOne(filter, update)).modifiedCount === 1;
+    if (changes.length === 1) return [await one(changes[0]!)];
+    const operations = changes.map(({ filter, update }) => ({ updateOne: { filter, update } }));
+    let faults = new Map<number, Error>();
+    try {
+      const { modifiedCount } = await this.collection.bulkWrite(operations, { ordered: false });
+      if (modifiedCount === changes.length) return changes.map(() => true);
+    } catch (error) {
+      if (wasNotSent(error)) return eachAlone(changes, one);
+      const some = faultsOf(error);
+      if (!some) throw error;
+      faults = some;
+    }
+    // The server counts only all of them together: who lost is seen in the documents.
+    return Promise.all(changes.map(async (change, index) => faults.get(index) ?? this.wasMade(change)));
+  }
+
+  private async wasMade({ which, shows }: ConditionalUpdate<T>): Promise<boolean> {
+    const document = await this.collection.findOne(which);
+    return document !== null && shows(document as T);
+  }
+}
+
+/** One of the group cannot even be encoded: it is not to take the others with it. */
+function wasNotSent(error: unknown): boolean {
+  const { name } = error as Error;
+  return name === 'BSONError' || name === 'MongoInvalidArgumentError' || error instanceof RangeError;
+}
+
+function eachAlone<I, O>(items: readonly I[], run: (item: I) => Promise<O>): Promise<(O | Error)[]> {
+  return Promise.all(items.map((item) => run(item).catch((error: unknown) => error as Error)));
+}
+
+/** What went wrong with single writes of a group, by their places; null when something went wrong with all of it. */
+function faultsOf(error: unknown): Map<number, Error> | null {
+  const { name, writeErrors, result } = error as {
+    name?: string;
+    writeErrors?: unknown;
+    result?: { getWriteConcernError?: () => unknown };
+  };
+  if (name !== 'MongoBulkWriteError' || !Array.isArray(writeErrors) || writeErrors.length === 0) return null;
+  // Not durable, for none of them.
+  if (result?.getWriteConcernError?.()) return null;
+  const faults = writeErrors as { index: number; code?: number; errmsg?: string }[];
+  return new Map(
+    faults.map(({ index, code, errmsg }) => [
+      index,
+      Object.assign(new Error(errmsg ?? 'The write failed'), { name: 'MongoServerError', code }),
+    ]),
+  );
+}

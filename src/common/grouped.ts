@@ -1,0 +1,26 @@
+import DataLoader from 'dataloader';
+
+const MOST = 100;
+
+/**
+ * Makes one command of what many ask for: what comes while a group is under way waits for it and goes as the next group,
+ * what comes alone goes at once. Under load a round trip serves many; without load nobody waits.
+ *
+ * @param run takes the group, returns a result or an Error for each of its items, in their order
+ * @param most items in a group
+ */
+export function grouped<I, O>(
+  run: (items: readonly I[]) => Promise<ArrayLike<O | Error>>,
+  most = MOST,
+): (item: I) => Promise<O> {
+  let underWay: Promise<unknown> = Promise.resolve();
+  const loader = new DataLoader<I, O>(
+    (items) => {
+      const work = run(items);
+      underWay = work.catch(() => undefined);
+      return work;
+    },
+    { cache: false, maxBatchSize: most, batchScheduleFn: (start) => void underWay.then(start) },
+  );
+  return (item) => loader.load(item);
+}

@@ -1,0 +1,88 @@
+import { jest } from '@jest/globals';
+import mongoose, { type Connection, type mongo } from 'mongoose';
+import { GroupCommit } from '../../src/common/group-commit.js';
+import { testMongoUri, uniqueDatabase } from '../support/servers.js';
+
+jest.setTimeout(60_000);
+
+interface Row {
+  _id: number;
+  state: string;
+  by?: string;
+  size?: unknown;
+}
+
+describe('writes that come together', () => {
+  let connection: Connection;
+  let rows: mongo.Collection<Row>;
+  let writes: GroupCommit<Row>;
+  let commands: string[];
+
+  beforeAll(async () => {
+    const options = { dbName: uniqueDatabase(), monitorCommands: true };
+    connection = await mongoose.createConnection(testMongoUri(), options).asPromise();
+    connection.getClient().on('commandStarted', ({ commandName }) => commands.push(commandName));
+    rows = connection.db!.collection<Row>('rows');
+    writes = new GroupCommit(rows);
+    commands = [];
+  });
+  beforeEach(async () => {
+    await rows.deleteMany({});
+    commands.length = 0;
+  });
+  afterAll(async () => {
+    await connection.dropDatabase();
+    await connection.close();
+  });
+
+  const take = (id: number, by: string) =>
+    writes.update({
+      filter: { _id: id, state: 'due' },
+      update: { $set: { state: 'taken', by } },
+      which: { _id: id },
+      shows: (row) => row.by === by,
+    });
+  const insert = (ids: number[]) => Promise.all(ids.map((_id) => writes.insert({ _id, state: 'due' })));
+  const hundred = Array.from({ length: 100 }, (_, index) => index);
+
+  it('need a few commands, not one each, and are all made', async () => {
+    await insert(hundred);
+    expect(commands.filter((name) => name === 'insert').length).toBeLessThan(10);
+    const taken = await Promise.all(hundred.map((id) => take(id, 'a')));
+    expect(taken.every(Boolean)).toBe(true);
+    expect(commands.filter((name) => name === 'update').length).toBeLessThan(10);
+    expect(await rows.countDocuments({ state: 'taken', by: 'a' })).toBe(100);
+  });
+
+  it('tell who lost: of twenty that want the same document one gets it, and says so alone', async () => {
+    await insert([1, 2]);
+    const names = Array.from({ length: 20 }, (_, index) => `worker-${index}`);
+    const got = await Promise.all(names.map((name) => take(1, name)));
+    const { by } = (await rows.findOne({ _id: 1 }))!;
+    expect(names.filter((_, index) => got[index])).toEqual([by]);
+    expect(await Promise.all([take(2, 'a'), take(3, 'a')])).toEqual([true, false]);
+  });
+
+  it('fail one by one: a duplicate key or a document that cannot be written takes no other with it', async () => {
+    await insert([5]);
+    const results = await Promise.allSettled([4, 5, 6].map((_id) => writes.insert({ _id, state: 'due' })));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((results[1] as PromiseRejectedResult).reason).toMatchObject({ code: 11000 });
+    expect(await rows.countDocuments({})).toBe(3);
+
+    const circle: Record<string, unknown> = {};
+    circle['itself'] = circle;
+    const odd = await Promise.allSettled([
+      take(4, 'a'),
+      writes.update({
+        filter: { _id: 6 },
+        update: { $set: { size: circle } },
+        which: { _id: 6 },
+        shows: () => true,
+      }),
+      take(5, 'a'),
+    ]);
+    expect(odd.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await rows.countDocuments({ by: 'a' })).toBe(2);
+  });
+});
