@@ -80,7 +80,7 @@ export class AnalyzeService {
       failed_count: answers.length - scored.length - notScorable,
       not_scorable_count: notScorable,
       answers: answers.map(answerView),
-      missing: session.questions.map(({ id }) => id).filter((id) => !Object.hasOwn(session.answers, id)),
+      missing: session.questions.map(({ id }) => id).filter((id) => !session.answers[id]),
     };
   }
 }

@@ -31,7 +31,7 @@ export class StatusService {
   /** @throws NotFoundError for a session or answer that is not there */
   async ofQuestion(userId: string, sessionId: string, questionId: string): Promise<QuestionStatus> {
     const session = await this.sessions.get(userId, sessionId);
-    const answer = Object.hasOwn(session.answers, questionId) ? session.answers[questionId] : undefined;
+    const answer = session.answers[questionId];
     if (!answer) throw new NotFoundError('Answer');
     return questionStatus(answer);
   }

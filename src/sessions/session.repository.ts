@@ -36,14 +36,14 @@ export class SessionRepository {
     return new DataLoader(load, { cache: false, maxBatchSize: 100, batchScheduleFn });
   }
 
-  private async load<T extends { key: string }>(
+  private async load<T extends { key: string; answers?: Record<string, Answer> }>(
     keys: readonly string[],
     options: mongo.FindOptions,
   ): Promise<(T | null)[]> {
-    if (keys.length === 1) return [await this.sessions.findOne<T>({ key: keys[0]! }, options)];
+    const wanted = keys.length === 1 ? keys[0]! : { $in: [...new Set(keys)] };
     const found = new Map<string, T>();
-    for (const session of await this.sessions.find<T>({ key: { $in: [...new Set(keys)] } }, options).toArray())
-      found.set(session.key, session);
+    for (const session of await this.sessions.find<T>({ key: wanted }, options).toArray())
+      found.set(session.key, withPlainAnswers(session));
     return keys.map((key) => found.get(key) ?? null);
   }
 
@@ -168,4 +168,10 @@ export class SessionRepository {
   async remove(session: Pick<InterviewSession, 'key'>): Promise<void> {
     await this.sessions.deleteOne({ key: session.key });
   }
+}
+
+/** A question may be called `toString`: what it has no answer to must not be found on the prototype. */
+function withPlainAnswers<T extends { answers?: Record<string, Answer> }>(session: T): T {
+  if (session.answers) Object.setPrototypeOf(session.answers, null);
+  return session;
 }
