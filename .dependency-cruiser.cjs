@@ -94,6 +94,13 @@ module.exports = {
       to: { path: 'node_modules/(bull|@nestjs/bull)/' },
     },
     {
+      name: 'onnx-stays-in-the-engine-process',
+      comment: 'loading it takes half a second and its memory, in every API process too',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/transcription/local-engine\\.(process|child)\\.ts$', '\\.test\\.ts$'] },
+      to: { path: '^src/transcription/(vad|moonshine)\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'openai-stays-in-its-adapters',
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/openai/', '/openai[^/]*\\.ts$', '\\.test\\.ts$'] },

@@ -12,7 +12,8 @@ import { Ffmpeg } from '../src/transcription/ffmpeg.js';
 import { LocalTranscriber } from '../src/transcription/local.transcriber.js';
 import { findLocalModels } from '../src/transcription/local-models.js';
 import { PieceCutter, type SpeechPiece } from '../src/transcription/pieces.js';
-import { freshMemory, SpeechDetector, VAD_WINDOW } from '../src/transcription/vad.js';
+import { freshMemory, VAD_WINDOW } from '../src/transcription/vad-window.js';
+import { SpeechDetector } from '../src/transcription/vad.js';
 import type { PieceStore } from '../src/transcription/transcriber.js';
 
 const NO_PIECES: PieceStore = { load: async () => [], save: async () => undefined, of: () => NO_PIECES };

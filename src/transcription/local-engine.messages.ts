@@ -1,5 +1,5 @@
 import type { Recognition } from './moonshine.js';
-import type { VadMemory } from './vad.js';
+import type { VadMemory } from './vad-window.js';
 
 /* What the local engine's process and the worker that started it say to each other, by structured clone. */
 

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { speechPath } from '../../test/support/audio-source.js';
 import { LocalEngine, type LocalEngineOptions } from './local-engine.js';
-import { freshMemory } from './vad.js';
+import { freshMemory } from './vad-window.js';
 
 jest.setTimeout(120_000);
 

@@ -2,7 +2,7 @@ import { TransientError } from '../common/app-error.js';
 import { EngineChild } from './local-engine.child.js';
 import { toInt16, type Detection, type FromEngine, type Result, type Work } from './local-engine.messages.js';
 import type { Recognition } from './moonshine.js';
-import type { VadMemory } from './vad.js';
+import type { VadMemory } from './vad-window.js';
 
 export interface LocalEngineOptions {
   /** Threads of the speech model. */

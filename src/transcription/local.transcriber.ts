@@ -7,7 +7,7 @@ import { LocalEngine } from './local-engine.js';
 import { findLocalModels, type LocalModels } from './local-models.js';
 import { PieceCutter, type SpeechPiece } from './pieces.js';
 import { Transcriber, type Segment, type Transcript, type TranscriptionRequest } from './transcriber.js';
-import { freshMemory, VAD_WINDOW } from './vad.js';
+import { freshMemory, VAD_WINDOW } from './vad-window.js';
 
 /** Samples that are looked at for speech at once: 2 s, a few milliseconds of work. */
 const BLOCK = VAD_WINDOW * 64;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { PieceCutter, type SpeechPiece } from './pieces.js';
-import { VAD_WINDOW } from './vad.js';
+import { VAD_WINDOW } from './vad-window.js';
 
 const WINDOW_S = VAD_WINDOW / 16_000;
 

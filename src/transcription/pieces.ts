@@ -1,4 +1,4 @@
-import { VAD_WINDOW } from './vad.js';
+import { VAD_WINDOW } from './vad-window.js';
 
 /** A stretch of speech that is recognised as one. */
 export interface SpeechPiece {
