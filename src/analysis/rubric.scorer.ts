@@ -5,9 +5,9 @@ import { judgeDepth } from './rubric/depth.js';
 import { EvidenceFinder } from './rubric/evidence-times.js';
 import { feedbackOf } from './rubric/feedback.js';
 import { doesNotReadAsEnglish, notEnglish } from './rubric/language.js';
-import { readModelAnswer } from './rubric/model-answer.js';
+import { type ModelAnswer, readModelAnswer } from './rubric/model-answer.js';
 import { readQuestion } from './rubric/question.js';
-import { judgeRelevance, OFF_TOPIC } from './rubric/relevance.js';
+import { judgeRelevance, OFF_TOPIC, type Relevance } from './rubric/relevance.js';
 import { judgeSpecificity } from './rubric/specificity.js';
 import { withoutDropped } from './rubric/spoken-time.js';
 import { judgeDelivery } from './rubric/spoken.js';
@@ -21,14 +21,14 @@ type Findings = Partial<Record<CriterionName, Finding>>;
 /**
  * Scores an English answer offline: the same input always gets the same score.
  *
- * It knows words, not meaning. Relevance compares the answer with the question's words and with the fields of working life and of trades
- * that these belong to (`rubric/fields.*.ts`); the other criteria look at how the answer is built and what it holds. Sentences that talk to
- * the grader, repeat, read the question out or only heap up keywords are taken out first. An answer to something else earns little for
- * its form. Of good answers to unseen questions about one in four is not recognised as one and held back too: `bench/RUBRIC.md` has the
- * numbers.
+ * It knows words, not meaning. Relevance compares the answer with the words of the question and of its model answer, and with the fields of
+ * working life and of trades that these belong to (`rubric/fields.*.ts`); the other criteria look at how the answer is built and what it
+ * holds. Sentences that talk to the grader, repeat, read the question out or only heap up keywords are taken out first. An answer to
+ * something else earns little for its form. Where no field knows the question, the reason says that relevance is a guess, and the guess is
+ * cautious. A model answer makes it surer by far which answers are to the question: `bench/RUBRIC.md` has the numbers.
  */
 export class RubricScorer extends Scorer {
-  readonly id = 'rubric/1';
+  readonly id = 'rubric/2';
 
   /** Time grows with the length of the answer only, and the event loop is let go in between. Never rejects but for the signal. */
   async score(request: ScoringRequest): Promise<Score> {
@@ -40,12 +40,13 @@ export class RubricScorer extends Scorer {
     signal.throwIfAborted();
     const foreign = language === null ? doesNotReadAsEnglish(sentences) : null;
     if (foreign) return this.notScorable(request, foreign);
-    const cleaned = clean(sentences, request.question);
+    const model = await readModelAnswer(request.modelAnswer);
+    const cleaned = clean(sentences, request.question, model?.sentences);
     const left = cleaned.kept.map(({ text }) => text).join(' ');
     if (tooLittle(left)) return this.notScorable(request, nothingOfItsOwn(cleaned));
 
     await pause();
-    const findings = await this.judge(request, cleaned);
+    const findings = await this.judge(request, cleaned, model);
     signal.throwIfAborted();
     const criteria = criteriaOf(findings, request, cleaned);
     return {
@@ -62,19 +63,19 @@ export class RubricScorer extends Scorer {
     // Holds nothing open.
   }
 
-  private async judge(request: ScoringRequest, { kept }: Cleaned): Promise<Findings> {
+  private async judge(request: ScoringRequest, { kept }: Cleaned, model: ModelAnswer | null): Promise<Findings> {
     const question = readQuestion(request.question);
-    const points = await readModelAnswer(request.modelAnswer);
-    const relevance = judgeRelevance(kept, question, points);
+    const relevance = judgeRelevance(kept, question, model);
     await pause();
-    const structure = heldBack(judgeStructure(kept, question), relevance.score);
+    const structure = heldBack(judgeStructure(kept, question), relevance);
     await pause();
-    const specificity = heldBack(judgeSpecificity(kept, question), relevance.score);
+    const specificity = heldBack(judgeSpecificity(kept, question), relevance);
     await pause();
-    const depth = heldBack(judgeDepth(kept, question), relevance.score);
+    const depth = heldBack(judgeDepth(kept, question), relevance);
     if (request.source === 'text') return { relevance, structure, specificity, depth };
     await pause();
-    const segments = withoutDropped(upTo(LONGEST_READ, request.segments), request.question);
+    const spoken = upTo(LONGEST_READ, request.segments);
+    const segments = withoutDropped(spoken, request.question, model?.sentences ?? new Set());
     await pause();
     const delivery = judgeDelivery(kept, segments, request.duration);
     return { relevance, structure, specificity, depth, delivery };
@@ -115,17 +116,16 @@ function nothingOfItsOwn({ dropped }: Cleaned): string {
 }
 
 /** The form of an answer to something else is worth little: the less relevant, the less of it counts. */
-function heldBack(finding: Finding, relevance: number): Finding {
-  if (relevance >= OFF_TOPIC) return finding;
-  const share = Math.max(0.2, (relevance / OFF_TOPIC) ** 2.5);
+function heldBack(finding: Finding, relevance: Relevance): Finding {
+  if (relevance.score >= OFF_TOPIC) return finding;
+  const share = Math.max(0.2, (relevance.score / OFF_TOPIC) ** 2.5);
   const score = Math.round(finding.score * share);
   if (score === finding.score) return finding;
+  const why = relevance.certain
+    ? 'as little of the question is found in the answer'
+    : 'as it is not certain that the answer is to the question';
   const rest = finding.reason.charAt(0).toLowerCase() + finding.reason.slice(1);
-  return {
-    ...finding,
-    score,
-    reason: `Counts only in part, as little of the question is found in the answer: ${rest}`,
-  };
+  return { ...finding, score, reason: `Counts only in part, ${why}: ${rest}` };
 }
 
 function criteriaOf(findings: Findings, request: ScoringRequest, { kept }: Cleaned): Criterion[] {

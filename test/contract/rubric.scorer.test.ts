@@ -17,6 +17,7 @@ interface GradedQuestion {
   id: string;
   split: 'tune' | 'held-out';
   question: string;
+  model_answer: string;
   answers: GradedAnswer[];
 }
 
@@ -153,6 +154,68 @@ describe('the offline rubric reads the model answer', () => {
     expect(criterion(yes!, 'relevance')).toBeGreaterThan(criterion(no!, 'relevance') + 15);
     expect(yes!.score!).toBeGreaterThan(no!.score!);
     expect(no!.feedback.join(' ')).toContain('which the model answer makes');
+  });
+
+  it('says how many of its points an answer makes', async () => {
+    const { criteria } = await scorer.score({ ...written(question, covering), modelAnswer });
+    expect(criteria[0]!.reason).toMatch(/makes [23] of the 3 points of the model answer/);
+  });
+
+  it('takes nothing from who says it word for word, even where it is in keywords', async () => {
+    const inKeywords =
+      'Tracking number, carrier, depot, scan, neighbours, recipient. Honest news, next date, refund, replacement.';
+    for (const model of [modelAnswer, inKeywords]) {
+      const score = await scorer.score({ ...written(question, model), modelAnswer: model });
+      expect(criterion(score, 'relevance')).toBe(100);
+      expect(score.feedback.join(' ')).not.toContain('keywords');
+    }
+  });
+
+  it('knows by it an answer to a question of everyday words from a good answer to another one', async () => {
+    const everyday = 'What do you do first when you come in?';
+    const hopedFor =
+      'Reads the handover of the night shift, checks alarms and monitoring, and asks the nurses which patients need attention. ' +
+      'Then plans the medication rounds with the ward doctor.';
+    const ward =
+      'I take the handover sheet of the night shift and go through it bed by bed, because a number on paper hides a lot. ' +
+      'Then I walk the ward and look at each patient, and I ask the nurse what worried her. With the doctor I plan the round and the medicine.';
+    const shop =
+      'I count the float in the till and compare it with the sheet, because a wrong start spoils the whole evening. ' +
+      'Then I put the bread in the window and write the prices on the board, and I tell the two students which shelf they fill.';
+    const [to, off] = await Promise.all(
+      [ward, shop].map((text) => scorer.score({ ...written(everyday, text), modelAnswer: hopedFor })),
+    );
+    expect(criterion(to!, 'relevance')).toBeGreaterThan(criterion(off!, 'relevance') + 30);
+  });
+
+  it.each(BEGGING)('gives nothing for “%s” beside it either', async (begging) => {
+    const honest = await scorer.score({ ...written(question, covering), modelAnswer });
+    const asking = await scorer.score({ ...written(question, `${covering} ${begging}`), modelAnswer });
+    expect(asking.score).toBe(honest.score);
+  });
+});
+
+describe('the offline rubric where it understands nothing of a question', () => {
+  const question = 'Tell me about your kiln.';
+  const answer =
+    'It is a front loader from 1987 that I bought in Limoges for nine hundred euros, because the door still closed. ' +
+    'I rewired the elements, and since then it reaches twelve hundred degrees in six hours. Last winter I fired two hundred bowls in it.';
+
+  it('says that relevance is a guess, and does not hold the answer back as one to something else', async () => {
+    const [kiln, story] = await Promise.all([
+      scorer.score(written(question, answer)),
+      scorer.score(written('How does HTTPS keep a connection safe?', answer)),
+    ]);
+    expect(kiln.criteria[0]!.reason).toContain('is a guess');
+    expect(story.criteria[0]!.reason).not.toContain('is a guess');
+    expect(kiln.score!).toBeGreaterThan(story.score! + 10);
+  });
+
+  it('is sure again once a model answer tells what is asked for', async () => {
+    const modelAnswer =
+      'Names the machine and its age, how it was repaired and maintained, which faults it had and how they were found and fixed, and the cost.';
+    const { criteria } = await scorer.score({ ...written(question, answer), modelAnswer });
+    expect(criteria[0]!.reason).not.toContain('is a guess');
   });
 });
 

@@ -36,15 +36,20 @@ function isStuffing(sentence: Sentence): boolean {
   return count >= 15 && new Set(sentence.words).size / count < STUFFING.distinctShare;
 }
 
-/** Takes out what may earn nothing, in one pass over the sentences. */
-export function clean(sentences: readonly Sentence[], question: string): Cleaned {
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * Takes out what may earn nothing, in one pass over the sentences. Those of the model answer, by their stems, may be in keywords or repeat
+ * the question: who says just what the interviewer hopes to hear loses nothing by it.
+ */
+export function clean(sentences: readonly Sentence[], question: string, hopedFor = NONE): Cleaned {
   const words = tokenize(question).map(plain);
   const asked = new Set(words.map((_, at) => trigram(words, at)));
   const said = new Set<string>();
   const result: Cleaned = { kept: [], dropped: [] };
   for (const sentence of sentences) {
     const key = sentence.stems.join(' ');
-    const why = discountOf(sentence, asked, said, key);
+    const why = discountOf(sentence, asked, said, hopedFor, key);
     said.add(key);
     if (why) result.dropped.push({ sentence, why });
     else result.kept.push(sentence);
@@ -56,10 +61,12 @@ function discountOf(
   sentence: Sentence,
   asked: ReadonlySet<string>,
   said: ReadonlySet<string>,
+  hopedFor: ReadonlySet<string>,
   key: string,
 ): Discount | null {
   if (isToTheGrader(sentence.text)) return 'addressed to the grader';
   if (said.has(key)) return 'said before';
+  if (hopedFor.has(key)) return null;
   if (isReadOut(sentence, asked)) return 'the question read out';
   return isStuffing(sentence) ? 'keywords without a sentence' : null;
 }

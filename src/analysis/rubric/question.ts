@@ -1,5 +1,6 @@
 import { fieldsOf, namesField } from './fields.js';
-import { isGrammar } from './text.js';
+import { isGrammar, readSentence } from './text.js';
+import { type Topics, topicsOf } from './topics.js';
 import { isEveryday, plain, stemOf, tokenize } from './words.js';
 
 /**
@@ -22,6 +23,10 @@ export interface Concept {
 export interface Question {
   kind: QuestionKind;
   concepts: Concept[];
+  /** True where at least one word that it is about belongs to a field: without, whether an answer is to it can only be guessed. */
+  understood: boolean;
+  /** All that it speaks of. */
+  topics: Topics;
 }
 
 const kinds: readonly (readonly [QuestionKind, RegExp])[] = [
@@ -85,8 +90,10 @@ export function readQuestion(text: string): Question {
   }
   addPairs(words, concepts);
   const read = settled([...concepts.values()]);
-  const known = read.some(({ weight, fields }) => weight >= WEIGHT.everydayOfField && fields.length > 0);
-  return { kind, concepts: known || kind === 'knowledge' ? read : [...read, dealingWithPeople] };
+  const understood = read.some(({ weight, fields }) => weight >= WEIGHT.everydayOfField && fields.length > 0);
+  const topics = topicsOf([readSentence(text)]);
+  const all = understood || kind === 'knowledge' ? read : [...read, dealingWithPeople];
+  return { kind, concepts: all, understood, topics };
 }
 
 /**

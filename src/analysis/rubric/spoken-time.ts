@@ -6,9 +6,13 @@ import { readSentence, type Sentence, splitSentences } from './text.js';
  * The segments without the sentences that earn nothing, and without the time they took: talking to the grader, or saying the same again,
  * must not make an answer sound more fluent either.
  */
-export function withoutDropped(segments: readonly Segment[], question: string): Segment[] {
+export function withoutDropped(
+  segments: readonly Segment[],
+  question: string,
+  hopedFor: ReadonlySet<string>,
+): Segment[] {
   const parts = segments.map((segment) => splitSentences(segment.text).map(readSentence));
-  const kept = new Set(clean(parts.flat(), question).kept);
+  const kept = new Set(clean(parts.flat(), question, hopedFor).kept);
   const words = (sentences: readonly Sentence[]) => sentences.reduce((sum, { words }) => sum + words.length, 0);
   const result: Segment[] = [];
   let cut = 0;
