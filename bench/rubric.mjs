@@ -1,39 +1,24 @@
-// Ranks of the offline rubric on the fixture answers, against their grades. `npm run build` first; `--tuned-half` leaves the held-out half unseen.
+// Ranks of the offline rubric on the fixture answers, against their grades. `npm run build` first; `--tuned-half` leaves the held-out answers unseen.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { RubricScorer } from '../dist/analysis/rubric.scorer.js';
+import { holds } from './rubric-hold.mjs';
+import { sets } from './rubric-history.mjs';
 import { spearman, violations } from './rubric-ranks.mjs';
 
 const folder = new URL('../test/fixtures/answers/', import.meta.url);
 const questions = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')));
-const history = [
-  'The scorer was tuned on the questions marked `tune`. Those marked `held-out` were written before their scores were seen, and nothing that',
-  'moves a score was changed after. Earlier held-out sets showed what did not carry over; each was then moved to the tuned questions and replaced by',
-  'new ones:',
-  '',
-  '| set | questions | Spearman | off-topic ≥ on-topic, of all pairs | what it showed |',
-  '|---|---|---|---|---|',
-  '| 1 | 7 | 0.929 | 2 of 98 | words without a field weighed too much |',
-  '| 2 | 8 | 0.793 | 31 of 128 | the fields were too small for stories told in other words |',
-  '| 3 | 10 | 0.786 | 33 of 200 | one field per word of the question is too few: words of all its fields count |',
-  '| 4 | 12 | 0.906 | 13 of 288 | short answers cannot hold as many words of a field |',
-  '| 5 | 9 | 0.880 | 13 of 162 | what a word names must weigh more than what it is mentioned with |',
-  '| 6 | 9 | 0.878 | 9 of 162 | questions none of whose words has a field |',
-  '',
-  'The aim of no off-topic answer above an on-topic one is not met on unseen questions (nearly on the tuned ones, see below). In the last three',
-  'held-out sets 7 of 26 good answers fell under the relevance at which an answer counts as off topic: the question’s own words are everyday',
-  'ones ("more than your job required"), or the answer uses none that the fields know. Such an answer scores like one to something else. That is',
-  'the limit of a scorer that knows words and not meaning; `SCORER=openai` has no such limit.',
-];
 const scorer = new RubricScorer();
 const KINDS = ['good', 'thin', 'off-topic', 'mumble'];
+/** Relevance under which an answer counts as off topic (`OFF_TOPIC` in the rubric). */
+const OFF_TOPIC = 42;
 
-async function scoreOf(question, answer, source = 'audio') {
+async function scoreOf({ question, model_answer: modelAnswer }, answer, guided, source = 'audio') {
   const { text: transcript, segments, duration } = answer;
   return scorer.score({
     question,
-    modelAnswer: null,
+    modelAnswer: guided ? modelAnswer : null,
     role: null,
     transcript,
     segments: source === 'audio' ? segments : [],
@@ -44,15 +29,16 @@ async function scoreOf(question, answer, source = 'audio') {
   });
 }
 
-async function half(split) {
+/** One half of the questions, scored with their model answers (`guided`) or without. */
+async function half(split, guided) {
   const chosen = questions.filter((question) => question.split === split);
   const rows = [];
-  for (const { id, question, answers } of chosen) {
-    for (const answer of answers) {
-      const spoken = await scoreOf(question, answer);
-      const written = await scoreOf(question, answer, 'text');
+  for (const question of chosen) {
+    for (const answer of question.answers) {
+      const spoken = await scoreOf(question, answer, guided);
+      const written = await scoreOf(question, answer, guided, 'text');
       rows.push({
-        id,
+        id: question.id,
         kind: answer.kind,
         grade: answer.grade,
         score: spoken.score,
@@ -67,60 +53,101 @@ async function half(split) {
     for (const from of chosen) {
       if (from === to) continue;
       const answer = from.answers.find(({ kind }) => kind === 'good');
-      const { score, criteria } = await scoreOf(to.question, answer);
-      crossed.push({ id: to.id, from: from.id, score, relevance: criteria[0].score });
+      crossed.push({ id: to.id, score: (await scoreOf(to, answer, guided)).score });
     }
   }
-  return { split, rows, crossed };
+  return { rows, crossed };
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const relevance = (row) => row.criteria.find(({ name }) => name === 'relevance').score;
 
 function ownViolations(rows) {
   const reached = (off) => rows.some((row) => row.id === off.id && row.grade >= 3 && row.score <= off.score);
   return rows.filter((row) => row.grade === 2 && reached(row)).length;
 }
 
-function summary({ split, rows, crossed }) {
+/** The numbers of one half, as the cells of a column. */
+function numbers({ rows, crossed }) {
   const rho = (key) =>
     spearman(
       rows.map((row) => row[key]),
       rows.map((row) => row.grade),
     ).toFixed(3);
+  const of = (kind) => rows.filter((row) => row.kind === kind);
+  const off = of('off-topic');
+  const pairs = off.length * rows.filter((row) => row.grade >= 3).length;
   const onTopic = rows.filter((row) => row.grade >= 3);
   const worse = crossed.filter((pair) => onTopic.some((row) => row.id === pair.id && row.score <= pair.score));
-  const lines = [
-    `## ${split === 'tune' ? 'Tuned half' : 'Held-out half'}`,
-    '',
-    `- Spearman against the grades: **${rho('score')}** spoken, ${rho('written')} as text (${rows.length} answers)`,
-    `- Off-topic answers at or above any on-topic one, over all questions of the half: **${violations(rows, 'score')}** spoken, ${violations(rows, 'written')} as text`,
-    `- Means: ${KINDS.map((kind) => `${kind} ${mean(rows.filter((row) => row.kind === kind).map((row) => row.score)).toFixed(1)}`).join(', ')}`,
-    `- Off-topic answers at or above an on-topic one of their own question: **${ownViolations(rows)}** of ${rows.filter((row) => row.grade === 2).length}`,
-    `- Each good answer given to every other question of the half: mean ${mean(crossed.map(({ score }) => score)).toFixed(1)}; ${worse.length} of ${crossed.length} reach an on-topic answer of that question (some of them do answer it: most stories hold a lesson, a deadline or a customer)`,
-    '',
-    '| question | answer | grade | score | as text | relevance | structure | specificity | depth | delivery |',
-    '|---|---|---|---|---|---|---|---|---|---|',
-    ...rows.map(
-      (row) =>
-        `| ${[row.id, row.kind, row.grade, row.score, row.written, ...row.criteria.map(({ score }) => score)].join(' | ')} |`,
-    ),
-    '',
+  const missed = (kind) => `${of(kind).filter((row) => relevance(row) < OFF_TOPIC).length} of ${of(kind).length}`;
+  return [
+    ['Spearman against the grades, spoken', `**${rho('score')}**`],
+    ['… as text', rho('written')],
+    ['off-topic ≥ on-topic, within the same question', `**${ownViolations(rows)}** of ${off.length}`],
+    ['off-topic ≥ on-topic, over all pairs', `**${violations(rows, 'score')}** of ${pairs}`],
+    ['… as text', `${violations(rows, 'written')} of ${pairs}`],
+    ['off-topic answers that reach any on-topic one', reaching(rows)],
+    ...KINDS.map((kind) => [`mean of ${kind}`, mean(of(kind).map((row) => row.score)).toFixed(1)]),
+    ['good answers taken for off topic', missed('good')],
+    ['thin answers taken for off topic', missed('thin')],
+    ['good answers to other questions that reach an on-topic one', `${worse.length} of ${crossed.length}`],
   ];
-  return lines.join('\n');
+}
+
+function reaching(rows) {
+  const off = rows.filter((row) => row.grade === 2);
+  const lowest = Math.min(...rows.filter((row) => row.grade >= 3).map((row) => row.score));
+  return `${off.filter((row) => row.score >= lowest).length} of ${off.length}`;
+}
+
+async function summary(split) {
+  const [guided, alone] = [await half(split, true), await half(split, false)];
+  const [left, right] = [numbers(guided), numbers(alone)];
+  const count = guided.rows.length / KINDS.length;
+  return [
+    `## ${split === 'tune' ? 'Tuned' : 'Held-out'} questions (${count}, ${guided.rows.length} answers)`,
+    '',
+    '| | with model answer | question alone |',
+    '|---|---|---|',
+    ...left.map(([name, value], at) => `| ${name} | ${value} | ${right[at][1]} |`),
+    '',
+    'Scores and, of spoken answers with a model answer, the criteria:',
+    '',
+    '| question | answer | grade | score | as text | question alone | relevance | … alone | structure | specificity | depth | delivery |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|',
+    ...guided.rows.map((row, at) => {
+      const other = alone.rows[at];
+      const [first, ...rest] = row.criteria.map(({ score }) => score);
+      const cells = [
+        row.id,
+        row.kind,
+        row.grade,
+        row.score,
+        row.written,
+        other.score,
+        first,
+        relevance(other),
+        ...rest,
+      ];
+      return `| ${cells.join(' | ')} |`;
+    }),
+    '',
+  ].join('\n');
 }
 
 if (process.argv.includes('--tuned-half')) {
-  console.log(summary(await half('tune')));
+  console.log(await summary('tune'));
 } else {
   const text = [
     '# How the offline rubric ranks',
     '',
     `\`node bench/rubric.mjs\` after \`npm run build\`; scorer \`${scorer.id}\`. Answers: \`test/fixtures/answers\` (its README says how they were written and graded:`,
     '4 a good answer, 3 on the question but thin, 2 a fluent answer to another question, 1 a mumble).',
-    ...history,
+    ...sets,
     '',
-    summary(await half('held-out')),
-    summary(await half('tune')),
+    await summary('held-out'),
+    await holds(scorer, questions),
+    await summary('tune'),
   ].join('\n');
   writeFileSync(new URL('RUBRIC.md', import.meta.url), text);
   console.log(text);

@@ -25,7 +25,8 @@ type Findings = Partial<Record<CriterionName, Finding>>;
  * working life and of trades that these belong to (`rubric/fields.*.ts`); the other criteria look at how the answer is built and what it
  * holds. Sentences that talk to the grader, repeat, read the question out or only heap up keywords are taken out first. An answer to
  * something else earns little for its form. Where no field knows the question, the reason says that relevance is a guess, and the guess is
- * cautious. A model answer makes it surer by far which answers are to the question: `bench/RUBRIC.md` has the numbers.
+ * cautious. A model answer makes it far surer which answers are to the question; even so, of good answers to unseen questions about half are
+ * not recognised, where they are told in everyday words, and held back too: `bench/RUBRIC.md` has the numbers.
  */
 export class RubricScorer extends Scorer {
   readonly id = 'rubric/2';

@@ -49,7 +49,7 @@ export class AnswerView {
   @ApiProperty({ type: String, nullable: true, example: null }) model_answer!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'Why there is no score.', example: null })
   not_scorable!: string | null;
-  @ApiProperty({ type: String, nullable: true, example: 'rubric/1' }) scorer!: string | null;
+  @ApiProperty({ type: String, nullable: true, example: 'rubric/2' }) scorer!: string | null;
   @ApiProperty({ example: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' }) sha256!: string;
   @ApiProperty({ description: 'Bytes.', example: 48213 }) size!: number;
   @ApiProperty({ type: String, format: 'date-time', example: '2026-05-04T09:30:58.000Z' }) created_at!: Date;

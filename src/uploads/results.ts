@@ -50,6 +50,6 @@ export interface Score {
   feedback: string[];
   /** The model answer given, or one written by the engine; null if there is none. */
   modelAnswer: string | null;
-  /** Engine and version, e.g. `rubric/1`. */
+  /** Engine and version, e.g. `rubric/2`. */
   scorer: string;
 }

@@ -116,7 +116,7 @@ function reasonOf(
     return `The answer is on the question${rest}${points}.`;
   }
   const asked = missed.length > 0 ? `: hardly any of its words have to do with ${quoted(missed)}` : '';
-  return `Little of the question is found in this answer${asked}${points}.`;
+  return `As far as its words tell, little of the question is found in this answer${asked}${points}.`;
 }
 
 function adviceOf({ covered, certain }: Signals, score: number, missed: readonly string[]): string[] {
