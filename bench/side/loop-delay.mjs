@@ -1,12 +1,32 @@
-// Preloaded into the API process (node --import): on SIGUSR2 it prints how late the event loop was, and starts again.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+// Preloaded into the API process (node --import): on SIGUSR2 it prints how late the event loop was, and starts again. What the
+// process waited for a core (Linux: /proc/self/schedstat) is told apart: that is the machine's doing, not the program's.
+import { readFileSync } from 'node:fs';
 
-const RESOLUTION_MS = 10;
-const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-delay.enable();
+const EVERY_MS = 10;
+let late = [];
+let waited = [];
+let last = performance.now();
+let lastWait = waitMs();
+
+function waitMs() {
+  return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6;
+}
+
+setInterval(() => {
+  const [now, wait] = [performance.now(), waitMs()];
+  const total = Math.max(0, now - last - EVERY_MS);
+  late.push(Math.max(0, total - (wait - lastWait)));
+  waited.push(total);
+  [last, lastWait] = [now, wait];
+}, EVERY_MS).unref();
+
 process.on('SIGUSR2', () => {
-  const late = (ns) => Math.max(0, ns / 1e6 - RESOLUTION_MS);
-  const line = { p50: late(delay.percentile(50)), p99: late(delay.percentile(99)), max: late(delay.max) };
-  console.log(`LOOP_DELAY ${JSON.stringify(line)}`);
-  delay.reset();
+  const of = (values) => {
+    const sorted = [...values].sort((a, b) => a - b);
+    const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+    return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  };
+  console.log(`LOOP_DELAY ${JSON.stringify({ ...of(late), withWaiting: of(waited) })}`);
+  late = [];
+  waited = [];
 });
