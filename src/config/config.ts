@@ -35,6 +35,10 @@ function crossChecks(values: Values, environment: NodeJS.ProcessEnv): string[] {
     faults.push('OPENAI_API_KEY: is needed when TRANSCRIBER is openai');
   if (values.SCORER === 'openai' && values.OPENAI_API_KEY === null)
     faults.push('OPENAI_API_KEY: is needed when SCORER is openai');
+  if (values.AUDIO_ARCHIVE === 's3' && values.S3_BUCKET === null)
+    faults.push('S3_BUCKET: is needed when AUDIO_ARCHIVE is s3');
+  if ((values.S3_ACCESS_KEY_ID === null) !== (values.S3_SECRET_ACCESS_KEY === null))
+    faults.push('S3_ACCESS_KEY_ID: goes with S3_SECRET_ACCESS_KEY, both or neither');
   if (values.NODE_ENV === 'production' || values.ROLE !== 'all') {
     const why = values.NODE_ENV === 'production' ? 'in production' : `for role ${values.ROLE}`;
     if (values.MONGODB_URI === null) faults.push(`MONGODB_URI: is needed ${why}`);

@@ -8,21 +8,33 @@ export interface StoredAudio {
   metadata: Record<string, unknown>;
 }
 
+/** What is told of a file beside its bytes. */
+export interface FileDescription {
+  filename: string;
+  /** Media type. */
+  contentType: string;
+  metadata: Record<string, unknown>;
+}
+
 /** Takes one file's bytes in order. Nothing of it is visible as a file before `finish`. */
 export interface AudioSink {
   readonly id: string;
   /** Resolves when the sink can take more; holds at most a few MiB. Rejects once the store has failed. */
   write(chunk: Buffer): Promise<void>;
   /** Resolves when every byte is durable (journaled by a majority). */
-  finish(file: { filename: string; contentType: string; metadata: Record<string, unknown> }): Promise<void>;
+  finish(file: FileDescription): Promise<void>;
   /** Removes whatever was written. Safe to call at any time, more than once, also after `finish` failed. */
   abort(): Promise<void>;
 }
 
 /** Port: where audio bytes live. */
 export abstract class AudioStore {
-  /** Starts a file. `id` (24 hex) when the caller has recorded one already, else a new one. */
-  abstract create(id?: string): AudioSink;
+  /**
+   * Starts a file. `id` when the caller has recorded one already (24 hex; in S3 any key), else a new one.
+   *
+   * @param description where it is known beforehand: S3 cannot add it later without a copy. `finish` is given the same.
+   */
+  abstract create(id?: string, description?: FileDescription): AudioSink;
   /** Bytes from `start` to `end` (exclusive); errors on the stream when the file is not there. */
   abstract open(id: string, range?: { start: number; end: number }): Readable;
   abstract stat(id: string): Promise<StoredAudio | null>;
@@ -36,6 +48,10 @@ export abstract class AudioStore {
   }
   /** Every file that began to exist before `cutoff`, oldest first where the store can tell. */
   abstract listOlderThan(cutoff: Date): AsyncIterable<StoredAudio>;
+  /** Removes what was begun before that time and neither finished nor aborted, where the store keeps such a thing; how many. */
+  removeAbandoned(_before: Date): Promise<number> {
+    return Promise.resolve(0);
+  }
   /** Resolves when the store can take bytes, rejects with the reason otherwise. */
   abstract check(): Promise<void>;
 }

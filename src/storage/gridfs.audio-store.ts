@@ -10,7 +10,7 @@ import { GroupCommit } from '../common/group-commit.js';
 import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { AudioStore } from './audio-store.js';
-import type { AudioSink, StoredAudio } from './audio-store.js';
+import type { AudioSink, FileDescription, StoredAudio } from './audio-store.js';
 
 /** Bytes of a stored chunk: four times fewer round trips and index entries than the GridFS default of 255 KiB. */
 const CHUNK_SIZE = 1 << 20;
@@ -217,7 +217,7 @@ class GridFsSink implements AudioSink {
     );
   }
 
-  async finish(file: { filename: string; contentType: string; metadata: Record<string, unknown> }): Promise<void> {
+  async finish(file: FileDescription): Promise<void> {
     if (this.looseBytes > 0) await this.send();
     this.check();
     if (this.aborted) throw new Error('The sink was aborted');

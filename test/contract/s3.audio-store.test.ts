@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { jest } from '@jest/globals';
+import {
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { loadConfig } from '../../src/config/config.js';
+import { S3AudioStore } from '../../src/storage/s3.audio-store.js';
+import { S3Server, describeWithS3 } from '../support/s3-server.js';
+import { audioStoreContract } from './audio-store.contract.js';
+
+jest.setTimeout(60_000);
+
+const MIB = 2 ** 20;
+
+describeWithS3('audio in S3', () => {
+  let server: S3Server;
+  let store: S3AudioStore;
+
+  const make = async () => {
+    server = await S3Server.start();
+    store = new S3AudioStore(loadConfig({ ...server.settings(), S3_PREFIX: 'interviews/' }));
+    return store;
+  };
+  const close = async () => {
+    store.close();
+    await server.stop();
+  };
+  const pending = async () => {
+    const client = server.client();
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: 'audio' }));
+    client.destroy();
+    return Uploads.length;
+  };
+
+  audioStoreContract('S3', { make, close });
+
+  describe('beyond the contract', () => {
+    beforeAll(make);
+    afterAll(close);
+
+    it('writes what is known beforehand with the object, under the prefix', async () => {
+      const description = {
+        filename: 'x',
+        contentType: 'audio/ogg',
+        metadata: { session_id: 'Zoë / 1', upload_id: 'u' },
+      };
+      const sink = store.create('answer/a/b/c.ogg', description);
+      await sink.write(Buffer.from('abc'));
+      await sink.finish(description);
+      const client = server.client();
+      const got = await client.send(new GetObjectCommand({ Bucket: 'audio', Key: 'interviews/answer/a/b/c.ogg' }));
+      expect(await got.Body?.transformToString()).toBe('abc');
+      expect(got.ContentType).toBe('audio/ogg');
+      client.destroy();
+      expect((await store.stat('answer/a/b/c.ogg'))?.metadata).toEqual({
+        session_id: 'Zoë / 1',
+        upload_id: 'u',
+        content_type: 'audio/ogg',
+      });
+    });
+
+    it('leaves no part behind an upload that was aborted, and clears away what a killed process left', async () => {
+      const aborted = store.create();
+      await aborted.write(randomBytes(11 * MIB));
+      await aborted.abort();
+      expect(await pending()).toBe(0);
+
+      const client = server.client();
+      const object = { Bucket: 'audio', Key: 'interviews/cut.webm' };
+      const { UploadId } = await client.send(new CreateMultipartUploadCommand(object));
+      await client.send(new UploadPartCommand({ ...object, UploadId, PartNumber: 1, Body: randomBytes(5 * MIB) }));
+      client.destroy();
+      expect(await pending()).toBe(1);
+      expect(await store.removeAbandoned(new Date(Date.now() - 60_000))).toBe(0);
+      expect(await store.removeAbandoned(new Date(Date.now() + 60_000))).toBe(1);
+      expect(await pending()).toBe(0);
+    });
+
+    it('says why it cannot take bytes', async () => {
+      const wrong = new S3AudioStore(loadConfig({ ...server.settings(server.url, 'no-such-bucket') }));
+      await expect(wrong.check()).rejects.toThrow();
+      wrong.close();
+    });
+  });
+});
