@@ -53,7 +53,8 @@ export class S3AudioStore extends AudioStore {
   }
 
   create(id?: string, description?: FileDescription): AudioSink {
-    const key = id ?? randomBytes(12).toString('hex');
+    // Made-up keys are listed in the order of their time.
+    const key = id ?? Date.now().toString(16).padStart(12, '0') + randomBytes(6).toString('hex');
     const target = { client: this.client, ...this.object(key), partSize: this.partSize };
     return new S3Sink(key, target, description, {
       describe: (metadata) => this.replaceMetadata(key, metadata),
