@@ -26,6 +26,10 @@ import { SweepScheduler } from './sweep/sweep.scheduler.js';
 import { TranscriptionModule } from './transcription/transcription.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsModule } from './uploads/uploads.module.js';
+import { WebhookQueue } from './webhooks/webhook.queue.processor.js';
+import { WebhookSender } from './webhooks/webhook.sender.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 export type Role = 'api' | 'worker' | 'all';
 
@@ -63,12 +67,20 @@ const foundation = [
   QueueModule,
   SessionsModule,
   AnswersModule,
+  WebhooksModule,
 ];
 
 /** The routes. Any number of such processes can stand behind a balancer. */
 @Module({
   imports: [...foundation, IdempotencyModule, SweepModule, RecoveryModule, AdminModule],
-  controllers: [SessionsController, AnswersController, UploadsController, PageCookieController, VerifyController],
+  controllers: [
+    SessionsController,
+    AnswersController,
+    UploadsController,
+    PageCookieController,
+    VerifyController,
+    WebhooksController,
+  ],
 })
 export class ApiModule implements OnModuleInit {
   constructor(
@@ -89,10 +101,13 @@ export class WorkerModule implements OnApplicationBootstrap {
     private readonly worker: StageWorker,
     private readonly sweeps: SweepScheduler,
     private readonly presence: WorkerPresence,
+    private readonly webhooks: WebhookQueue,
+    private readonly sender: WebhookSender,
   ) {}
 
   onApplicationBootstrap(): void {
     this.worker.start();
+    this.webhooks.start((webhookId) => this.sender.wake(webhookId));
     this.sweeps.start();
     this.presence.start(this.worker.id);
   }

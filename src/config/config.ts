@@ -31,6 +31,8 @@ function crossChecks(values: Values, environment: NodeJS.ProcessEnv): string[] {
   const faults: string[] = [];
   if (values.JWT_SECRET !== null && values.JWT_SECRET.length < 32)
     faults.push('JWT_SECRET: must be at least 32 characters');
+  if (values.WEBHOOK_ENCRYPTION_KEY !== null && values.WEBHOOK_ENCRYPTION_KEY.length < 32)
+    faults.push('WEBHOOK_ENCRYPTION_KEY: must be at least 32 characters');
   if (values.TRANSCRIBER === 'openai' && values.OPENAI_API_KEY === null)
     faults.push('OPENAI_API_KEY: is needed when TRANSCRIBER is openai');
   if (values.SCORER === 'openai' && values.OPENAI_API_KEY === null)
