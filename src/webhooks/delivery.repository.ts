@@ -9,8 +9,6 @@ import { Config } from '../config/config.js';
 import type { DeliveryState, WebhookAttempt, WebhookDelivery } from './delivery.schema.js';
 
 const DAY_MS = 86_400_000;
-/** Added to the time limit of a request: for what is done before and after it. */
-const LEASE_MARGIN_MS = 15_000;
 
 /** What is known of a delivery before its first attempt. */
 export type NewDelivery = Pick<
@@ -85,7 +83,8 @@ export class DeliveryRepository {
   async claim(seen: WebhookDelivery): Promise<HeldDelivery | null> {
     const now = Date.now();
     const token = randomUUID();
-    const lease_until = new Date(now + this.config.WEBHOOK_TIMEOUT_S * 1000 + LEASE_MARGIN_MS);
+    // As long as a request may take, and a stage's lease for what is done before and after it.
+    const lease_until = new Date(now + (this.config.WEBHOOK_TIMEOUT_S + this.config.STAGE_LEASE_S) * 1000);
     const { modifiedCount } = await this.rows.updateOne(
       { _id: seen._id, state: 'due', due_at: { $lte: new Date(now) }, attempts: seen.attempts },
       { $set: { state: 'sending', token, lease_until }, $inc: { tries: 1, attempts: 1 } },

@@ -19,6 +19,10 @@ const BATCH = 50;
 interface Lane {
   /** Something more became due meanwhile. */
   again: boolean;
+  /** MongoDB did not take what came of one: the sweep goes on from here. */
+  broken: boolean;
+  /** Ends the wait for a request that is under way. */
+  bell: () => void;
   done: Promise<void>;
 }
 
@@ -46,9 +50,10 @@ export class WebhookSender implements BeforeApplicationShutdown {
     const lane = this.lanes.get(webhookId);
     if (lane) {
       lane.again = true;
+      lane.bell();
       return;
     }
-    const fresh: Lane = { again: false, done: Promise.resolve() };
+    const fresh: Lane = { again: false, broken: false, bell: () => undefined, done: Promise.resolve() };
     this.lanes.set(webhookId, fresh);
     fresh.done = this.run(webhookId, fresh)
       .catch((error: unknown) => {
@@ -59,33 +64,50 @@ export class WebhookSender implements BeforeApplicationShutdown {
 
   private async run(webhookId: string, lane: Lane): Promise<void> {
     const id = new mongo.ObjectId(webhookId);
-    for (let isMore = true; isMore && !this.stopping.signal.aborted;) {
-      lane.again = false;
-      const webhook = await this.webhooks.find(id);
-      if (!webhook) return this.deliveries.removeAll(id);
-      if (!webhook.enabled) return void (await this.cancelAll(id));
-      const due = await this.deliveries.due(id, BATCH);
-      await this.sendAll(webhook, due);
-      isMore = webhook.enabled ? lane.again || due.length === BATCH : true;
+    const running = new Map<string, Promise<void>>();
+    try {
+      await this.serve(id, lane, running);
+    } finally {
+      await Promise.all(running.values());
     }
     const next = await this.deliveries.nextDueAt(id);
     if (next) this.queue.wake(webhookId, next);
   }
 
-  private async sendAll(webhook: Webhook, due: WebhookDelivery[]): Promise<void> {
-    const waiting = [...due];
-    const one = async () => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        if (this.stopping.signal.aborted || !webhook.enabled) return;
-        const delivery = next;
-        await this.gate.run(() =>
-          runWithCorrelation(correlationIdFrom(delivery.correlation_id), () =>
-            this.attempt.make(webhook, delivery, this.stopping.signal),
-          ),
-        );
+  /** A request that hangs takes one of the places, and the others go on. */
+  private async serve(id: mongo.ObjectId, lane: Lane, running: Map<string, Promise<void>>): Promise<void> {
+    let webhook: Webhook | null = null;
+    let waiting: WebhookDelivery[] = [];
+    while (!this.stopping.signal.aborted && !lane.broken) {
+      const rung = new Promise<void>((resolve) => (lane.bell = resolve));
+      if (waiting.length === 0 || lane.again || !webhook?.enabled) {
+        lane.again = false;
+        webhook = await this.webhooks.find(id);
+        if (!webhook) return this.deliveries.removeAll(id);
+        if (!webhook.enabled) return void (await this.cancelAll(id));
+        waiting = (await this.deliveries.due(id, BATCH)).filter(({ _id }) => !running.has(_id.toHexString()));
+        if (waiting.length + running.size === 0) return;
       }
-    };
-    await Promise.all(Array.from({ length: webhook.failing_since ? 1 : AT_ONCE }, one));
+      const places = (webhook.failing_since ? 1 : AT_ONCE) - running.size;
+      for (const delivery of waiting.splice(0, Math.max(0, places))) this.send(webhook, delivery, lane, running);
+      if (running.size > 0) await Promise.race([rung, ...running.values()]);
+    }
+  }
+
+  private send(webhook: Webhook, delivery: WebhookDelivery, lane: Lane, running: Map<string, Promise<void>>): void {
+    const name = delivery._id.toHexString();
+    const sent = this.gate
+      .run(() =>
+        runWithCorrelation(correlationIdFrom(delivery.correlation_id), () =>
+          this.attempt.make(webhook, delivery, this.stopping.signal),
+        ),
+      )
+      .catch((error: unknown) => {
+        lane.broken = true;
+        this.log.pino.warn({ err: error, delivery_id: name }, 'Webhook delivery cut short, the sweep will go on');
+      })
+      .finally(() => running.delete(name));
+    running.set(name, sent);
   }
 
   private cancelAll(webhookId: mongo.ObjectId): Promise<number> {

@@ -149,7 +149,9 @@ describe('an integrator is told', () => {
     await eventually(() => expect(receiver.at(path).length).toBeGreaterThan(0));
     const { body: second } = await user.upload(session, 'q1', fresh('answer-0880.webm'));
     await eventually(async () => {
-      const [older] = (await deliveriesOf(user, id)).filter(({ payload }) => payload.data.upload_id === first.upload_id);
+      const [older] = (await deliveriesOf(user, id)).filter(
+        ({ payload }) => payload.data.upload_id === first.upload_id,
+      );
       expect(older).toMatchObject({ state: 'cancelled', error: { code: 'superseded' } });
     });
     receiver.on(path, 200);
@@ -200,7 +202,10 @@ describe('a receiver', () => {
       expect(found[0]?.attempts).toHaveLength(6);
       return found;
     });
-    expect((await user.get(`/api/webhooks/${id}`)).body).toMatchObject({ enabled: true, failing_since: expect.any(String) });
+    expect((await user.get(`/api/webhooks/${id}`)).body).toMatchObject({
+      enabled: true,
+      failing_since: expect.any(String),
+    });
     receiver.on(path, 200);
     const again = await user.post(`/api/webhooks/${id}/deliveries/${failed.id}/redeliver`);
     expect(again.status).toBe(200);
@@ -269,7 +274,11 @@ describe('a receiver', () => {
     );
     await eventually(async () => {
       const attempted = (await deliveriesOf(slow.user, slow.id)).filter(({ attempts }) => attempts.length > 0);
-      expect(attempted[0]?.attempts[0]).toMatchObject({ status_code: null, outcome: 'retry', error: { code: 'timeout' } });
+      expect(attempted[0]?.attempts[0]).toMatchObject({
+        status_code: null,
+        outcome: 'retry',
+        error: { code: 'timeout' },
+      });
     });
     expect((await slow.user.delete(`/api/webhooks/${slow.id}`)).status).toBe(204);
   });
@@ -283,10 +292,16 @@ describe('a receiver', () => {
     await user.post(`/api/webhooks/${id}/test`);
     await eventually(async () => {
       const { body } = await user.get(`/api/webhooks/${id}`);
-      expect(body).toMatchObject({ enabled: false, disabled_reason: expect.stringContaining(failing_since.toISOString()) });
+      expect(body).toMatchObject({
+        enabled: false,
+        disabled_reason: expect.stringContaining(failing_since.toISOString()),
+      });
     });
     await eventually(async () => {
-      expect((await deliveriesOf(user, id))[0]).toMatchObject({ state: 'cancelled', error: { code: 'webhook_disabled' } });
+      expect((await deliveriesOf(user, id))[0]).toMatchObject({
+        state: 'cancelled',
+        error: { code: 'webhook_disabled' },
+      });
     });
   });
 });
@@ -325,7 +340,11 @@ describe('a secret', () => {
 describe('webhooks', () => {
   it('are changed, listed by pages, and deleted with their log', async () => {
     const { user, id, path } = await subscribed();
-    const second = await user.post('/api/webhooks', { url: receiver.url(path), events: ['answer.failed'], enabled: false });
+    const second = await user.post('/api/webhooks', {
+      url: receiver.url(path),
+      events: ['answer.failed'],
+      enabled: false,
+    });
     expect(second.body.enabled).toBe(false);
     const first = (await user.get('/api/webhooks?limit=1')).body;
     expect(first).toMatchObject({ items: [{ id: second.body.id }], next_cursor: second.body.id });

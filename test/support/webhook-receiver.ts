@@ -28,7 +28,7 @@ export class WebhookReceiver {
       request.on('data', (piece: Buffer) => pieces.push(piece));
       request.on('end', () => {
         const raw = Buffer.concat(pieces).toString();
-        const received = { path: request.url ?? '', headers: request.headers, raw, body: JSON.parse(raw) as Json };
+        const received = { path: request.url ?? '', headers: request.headers, raw, body: JSON.parse(raw) };
         receiver.received.push(received);
         const behaviour = receiver.paths.get(received.path);
         if (behaviour) behaviour(response, received);
