@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule, OnApplicationBootstrap, OnModuleInit } from '@nestjs/common';
 import { MongooseModule } from '@nestjs/mongoose';
 import { AdminModule } from './admin/admin.module.js';
+import { AlertWatch } from './alerts/alert.watch.js';
+import { AlertsModule } from './alerts/alerts.module.js';
 import { AnalysisModule } from './analysis/analysis.module.js';
 import { AnswersController } from './answers/answers.controller.js';
 import { AnswersModule } from './answers/answers.module.js';
@@ -68,6 +70,7 @@ const foundation = [
   SessionsModule,
   AnswersModule,
   WebhooksModule,
+  AlertsModule,
 ];
 
 /** The routes. Any number of such processes can stand behind a balancer. */
@@ -82,15 +85,20 @@ const foundation = [
     WebhooksController,
   ],
 })
-export class ApiModule implements OnModuleInit {
+export class ApiModule implements OnModuleInit, OnApplicationBootstrap {
   constructor(
     private readonly health: HealthRegistry,
     private readonly presence: WorkerPresence,
+    private readonly alerts: AlertWatch,
   ) {}
 
   onModuleInit(): void {
     // Answers are taken without a worker; they wait.
     this.health.register('workers', () => this.presence.check(), { required: false });
+  }
+
+  onApplicationBootstrap(): void {
+    this.alerts.start();
   }
 }
 
@@ -103,12 +111,14 @@ export class WorkerModule implements OnApplicationBootstrap {
     private readonly presence: WorkerPresence,
     private readonly webhooks: WebhookQueue,
     private readonly sender: WebhookSender,
+    private readonly alerts: AlertWatch,
   ) {}
 
   onApplicationBootstrap(): void {
     this.worker.start();
     this.webhooks.start((webhookId) => this.sender.wake(webhookId));
     this.sweeps.start();
+    this.alerts.start();
     this.presence.start(this.worker.id);
   }
 }

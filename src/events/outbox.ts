@@ -6,6 +6,8 @@ import type { EventType, OwingCollection } from './owed.js';
 export interface Teller {
   /** Whether anybody may want to hear of it; from memory, and true where that is too old to know. */
   mayWant(type: EventType, userId: string | null): boolean;
+  /** Whether anybody wants to hear of it, for sure. */
+  wants(type: EventType, userId: string | null): Promise<boolean>;
   /** Records a delivery of each event that the document owes, for each who wants it. Safe to repeat. */
   tell(collection: OwingCollection, id: unknown): Promise<void>;
   /** Sends what is due from this process, without the queue. */
@@ -32,6 +34,10 @@ export class Outbox {
 
   mayWant(type: EventType, userId: string | null): boolean {
     return this.teller?.mayWant(type, userId) ?? false;
+  }
+
+  async wants(type: EventType, userId: string | null): Promise<boolean> {
+    return (await this.teller?.wants(type, userId)) ?? false;
   }
 
   /** The document owes an event now. Returns at once. */

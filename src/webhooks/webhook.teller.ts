@@ -44,6 +44,10 @@ export class WebhookTeller implements Teller, OnModuleInit {
     return this.subscriptions.mayWant(type, userId);
   }
 
+  async wants(type: EventType, userId: string | null): Promise<boolean> {
+    return (await this.webhooks.wanting(type, userId)).length > 0;
+  }
+
   async tell(collection: OwingCollection, id: unknown): Promise<void> {
     const documents = nativeCollection<Owing>(this.connection, collection);
     const owing = { ...OWING[collection], _id: id, events_due: { $exists: true } } as mongo.Filter<Owing>;
