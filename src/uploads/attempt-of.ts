@@ -20,3 +20,7 @@ export function attemptOf(
     correlation_id: claim.row.correlation_id,
   };
 }
+
+/** Doubled for each attempt, with up to a fifth of jitter so that a crowd does not come back at once. */
+export const backoffMs = (firstS: number, attempt: number): number =>
+  firstS * 1000 * 2 ** (attempt - 1) * (1 + Math.random() / 5);

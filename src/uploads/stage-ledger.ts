@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { Config } from '../config/config.js';
 import { Outbox } from '../events/outbox.js';
-import { attemptOf } from './attempt-of.js';
+import { attemptOf, backoffMs } from './attempt-of.js';
 import { LedgerNotes } from './ledger-notes.js';
 import { Ledger, stagePath } from './ledger.js';
 import { owedByRow } from './row-events.js';
@@ -123,13 +123,15 @@ export class StageLedger {
   async fail(claim: Claim, error: StageError, retryable: boolean, retryAfterS?: number): Promise<Verdict | null> {
     const now = new Date();
     if (retryable && claim.attempt < this.config.STAGE_ATTEMPTS) {
-      const dueAt = new Date(now.getTime() + Math.max(this.backoffMs(claim.attempt), (retryAfterS ?? 0) * 1000));
+      const dueAt = new Date(
+        now.getTime() + Math.max(backoffMs(this.config.STAGE_BACKOFF_S, claim.attempt), (retryAfterS ?? 0) * 1000),
+      );
       const set = { ...this.ended(claim.stage, 'due', now, error), [stagePath(claim.stage, 'due_at')]: dueAt };
       if (!(await this.write(claim, { ...set, projection_due: claim.token }))) return null;
       await this.ledger.record(attemptOf(claim, 'retry', error, now));
       return { outcome: 'retry', dueAt };
     }
-    const set = { ...this.failed(claim.row, claim.stage, now, error, claim.token), projection_due: claim.token };
+    const set = this.failed(claim.row, claim.stage, now, error, claim.token);
     if (!(await this.write(claim, set))) return null;
     await this.ledger.record(attemptOf(claim, 'failed', error, now));
     return { outcome: 'failed' };
@@ -204,7 +206,6 @@ export class StageLedger {
     const seen = row.stages[stage];
     if (seen?.state !== 'due' && seen?.state !== 'processing') return false;
     const now = new Date();
-    const mark = randomUUID();
     const failed = await this.ledger.change(
       {
         _id: row._id,
@@ -212,7 +213,7 @@ export class StageLedger {
         [stagePath(stage, 'state')]: seen.state,
         [stagePath(stage, 'token')]: seen.token,
       },
-      { ...this.failed(row, stage, now, error, mark), projection_due: mark },
+      this.failed(row, stage, now, error, randomUUID()),
       [],
       true,
     );
@@ -255,11 +256,6 @@ export class StageLedger {
     return modifiedCount === 1 ? dispatch : null;
   }
 
-  /** Doubled for each attempt, with up to a fifth of jitter so that a crowd does not come back at once. */
-  private backoffMs(attempt: number): number {
-    return this.config.STAGE_BACKOFF_S * 1000 * 2 ** (attempt - 1) * (1 + Math.random() / 5);
-  }
-
   private held(claim: Claim): mongo.Filter<Upload> {
     return {
       _id: claim.id,
@@ -286,6 +282,7 @@ export class StageLedger {
     return {
       ...this.ended(stage, 'failed', at, error),
       ...owedByRow(this.outbox, row, stage, { failed: error }, mark),
+      projection_due: mark,
     };
   }
 
