@@ -1,36 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
-import { AppError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 import { Ledger } from '../uploads/ledger.js';
 import { DeliveryRepository } from './delivery.repository.js';
 import type { HeldDelivery } from './delivery.repository.js';
-import type { AttemptOutcome, DeliveryError, WebhookDelivery } from './delivery.schema.js';
-import { ReceiverClient } from './receiver.client.js';
-import { SecretBox } from './secret-box.js';
-import { signedHeaders } from './signature.js';
+import type { AttemptOutcome, WebhookDelivery } from './delivery.schema.js';
+import { GONE, SignedPost } from './signed-post.js';
+import type { PostResult } from './signed-post.js';
 import { WebhookHealth } from './webhook.health.js';
 import type { Webhook } from './webhook.schema.js';
 
-const GONE = 410;
-
-interface Result {
-  status: number | null;
-  error: DeliveryError | null;
-  mayPass: boolean;
-  retryAfterS: number | null;
-}
-
-/** One try of one delivery: claimed, signed, posted, recorded. */
+/** One try of one delivery: claimed, sent, recorded. */
 @Injectable()
 export class DeliveryAttempt {
   constructor(
     private readonly deliveries: DeliveryRepository,
     private readonly ledger: Ledger,
-    private readonly client: ReceiverClient,
-    private readonly secrets: SecretBox,
+    private readonly signed: SignedPost,
     private readonly health: WebhookHealth,
     private readonly config: Config,
     private readonly metrics: Metrics,
@@ -44,7 +32,7 @@ export class DeliveryAttempt {
     if (await this.isStale(held)) return this.cancel(held);
     const at = new Date();
     const began = performance.now();
-    const result = await this.post(webhook, held, at, signal);
+    const result = await this.signed.post(webhook, held, at, signal);
     const durationMs = Math.round(performance.now() - began);
     const outcome = signal.aborted && result.error ? 'returned' : this.outcomeOf(held, result);
     const dueAt = outcome === 'retry' ? this.nextTry(held, result.retryAfterS) : at;
@@ -98,29 +86,7 @@ export class DeliveryAttempt {
     this.metrics.webhookDeliveries.labels(held.type, 'cancelled').inc();
   }
 
-  private async post(webhook: Webhook, held: HeldDelivery, at: Date, signal: AbortSignal): Promise<Result> {
-    try {
-      const headers = signedHeaders(held.event_id, at, held.body, this.secretsOf(webhook, at));
-      const { status, retryAfterS } = await this.client.post(webhook.url, headers, held.body, signal);
-      if (status >= 200 && status < 300) return { status, error: null, mayPass: false, retryAfterS: null };
-      const isRedirect = status >= 300 && status < 400;
-      const message = `The receiver answered ${status}${isRedirect ? '; redirects are not followed' : ''}`;
-      return { status, error: { code: 'bad_status', message }, mayPass: status !== GONE, retryAfterS };
-    } catch (cause) {
-      const error = cause instanceof AppError ? cause : null;
-      const { code, message } = error ?? { code: 'unexpected', message: 'It could not be sent' };
-      if (!error) this.log.pino.error({ err: cause }, 'Webhook delivery broke');
-      return { status: null, error: { code, message }, mayPass: error?.retryable ?? true, retryAfterS: null };
-    }
-  }
-
-  private secretsOf(webhook: Webhook, at: Date): string[] {
-    const owner = webhook._id.toHexString();
-    const previous = webhook.previous_until && webhook.previous_until > at ? webhook.previous_secret : null;
-    return [webhook.secret, ...(previous === null ? [] : [previous])].map((kept) => this.secrets.open(kept, owner));
-  }
-
-  private outcomeOf(held: HeldDelivery, { error, mayPass }: Result): AttemptOutcome {
+  private outcomeOf(held: HeldDelivery, { error, mayPass }: PostResult): AttemptOutcome {
     if (!error) return 'delivered';
     return mayPass && held.tries <= this.config.WEBHOOK_RETRY_S.length ? 'retry' : 'failed';
   }
@@ -131,7 +97,7 @@ export class DeliveryAttempt {
     return new Date(Date.now() + Math.max(waitS, retryAfterS ?? 0) * 1000);
   }
 
-  private end(held: HeldDelivery, outcome: AttemptOutcome, result: Result, dueAt: Date): Promise<boolean> {
+  private end(held: HeldDelivery, outcome: AttemptOutcome, result: PostResult, dueAt: Date): Promise<boolean> {
     const { status: status_code, error } = result;
     if (outcome === 'returned') {
       const uncounted = { attempts: held.attempts - 1, tries: held.tries - 1 };
@@ -141,7 +107,7 @@ export class DeliveryAttempt {
     return this.deliveries.end(held, outcome === 'delivered' ? 'delivered' : 'failed', { status_code, error });
   }
 
-  private tell(held: HeldDelivery, outcome: AttemptOutcome, { status, error }: Result, durationMs: number): void {
+  private tell(held: HeldDelivery, outcome: AttemptOutcome, { status, error }: PostResult, durationMs: number): void {
     const word = outcome === 'retry' ? 'retried' : outcome;
     this.metrics.webhookDeliveries.labels(held.type, word).inc();
     this.metrics.webhookDuration.labels(word).observe(durationMs / 1000);

@@ -10,6 +10,7 @@ import { DeliveryRepository } from './delivery.repository.js';
 import { WebhookAttempt, WebhookAttemptSchema, WebhookDelivery, WebhookDeliverySchema } from './delivery.schema.js';
 import { ReceiverClient } from './receiver.client.js';
 import { SecretBox } from './secret-box.js';
+import { SignedPost } from './signed-post.js';
 import { Subscriptions } from './subscriptions.js';
 import { WebhookAccess } from './webhook.access.js';
 import { WebhookDeliveries } from './webhook-deliveries.service.js';
@@ -41,6 +42,7 @@ import { WebhooksService } from './webhooks.service.js';
     DeliveryRepository,
     ReceiverClient,
     SecretBox,
+    SignedPost,
     Subscriptions,
     WebhookAccess,
     WebhookDeliveries,

@@ -34,7 +34,9 @@ export class WebhooksService {
 
   /** @throws ValidationError; ConflictError when there are as many as there can be; AppError `forbidden` */
   async create(asking: Asking, input: CreateWebhook): Promise<WebhookWithSecret> {
-    const { scope = 'own', enabled = true, description, events } = input;
+    const { description, events } = input;
+    const scope = input.scope ?? 'own';
+    const enabled = input.enabled ?? true;
     const owner = this.access.ownerOfNew(asking.user, scope);
     this.rules.events(events, scope);
     const url = await this.rules.url(input.url);
