@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule, OnApplicationBootstrap, OnModuleInit } from '@nestjs/common';
 import { MongooseModule } from '@nestjs/mongoose';
 import { AdminModule } from './admin/admin.module.js';
+import { AlertWatch } from './alerts/alert.watch.js';
+import { AlertsModule } from './alerts/alerts.module.js';
 import { AnalysisModule } from './analysis/analysis.module.js';
 import { AnswersController } from './answers/answers.controller.js';
 import { AnswersModule } from './answers/answers.module.js';
@@ -26,6 +28,10 @@ import { SweepScheduler } from './sweep/sweep.scheduler.js';
 import { TranscriptionModule } from './transcription/transcription.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsModule } from './uploads/uploads.module.js';
+import { WebhookQueue } from './webhooks/webhook.queue.processor.js';
+import { WebhookSender } from './webhooks/webhook.sender.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 export type Role = 'api' | 'worker' | 'all';
 
@@ -63,22 +69,36 @@ const foundation = [
   QueueModule,
   SessionsModule,
   AnswersModule,
+  WebhooksModule,
+  AlertsModule,
 ];
 
 /** The routes. Any number of such processes can stand behind a balancer. */
 @Module({
   imports: [...foundation, IdempotencyModule, SweepModule, RecoveryModule, AdminModule],
-  controllers: [SessionsController, AnswersController, UploadsController, PageCookieController, VerifyController],
+  controllers: [
+    SessionsController,
+    AnswersController,
+    UploadsController,
+    PageCookieController,
+    VerifyController,
+    WebhooksController,
+  ],
 })
-export class ApiModule implements OnModuleInit {
+export class ApiModule implements OnModuleInit, OnApplicationBootstrap {
   constructor(
     private readonly health: HealthRegistry,
     private readonly presence: WorkerPresence,
+    private readonly alerts: AlertWatch,
   ) {}
 
   onModuleInit(): void {
     // Answers are taken without a worker; they wait.
     this.health.register('workers', () => this.presence.check(), { required: false });
+  }
+
+  onApplicationBootstrap(): void {
+    this.alerts.start();
   }
 }
 
@@ -89,11 +109,16 @@ export class WorkerModule implements OnApplicationBootstrap {
     private readonly worker: StageWorker,
     private readonly sweeps: SweepScheduler,
     private readonly presence: WorkerPresence,
+    private readonly webhooks: WebhookQueue,
+    private readonly sender: WebhookSender,
+    private readonly alerts: AlertWatch,
   ) {}
 
   onApplicationBootstrap(): void {
     this.worker.start();
+    this.webhooks.start((webhookId) => this.sender.wake(webhookId));
     this.sweeps.start();
+    this.alerts.start();
     this.presence.start(this.worker.id);
   }
 }

@@ -69,16 +69,18 @@ export class AnalyzeService {
     const scored = answers.filter((answer) => answer.score !== null);
     const notScorable = count(answers, (answer) => answer.not_scorable !== null);
     const finalScore = weightedMean(scored, weights);
-    if (finalScore !== session.final_score || session.analyzed_at === null) {
-      await this.sessions.setFinalScore(session, finalScore);
-      this.log.pino.info({ session_id: session.session_id, scored: scored.length }, 'Session analyzed');
-    }
-    return {
-      status: 'success',
-      final_score: finalScore,
+    const counts = {
       scored_count: scored.length,
       failed_count: answers.length - scored.length - notScorable,
       not_scorable_count: notScorable,
+    };
+    const isNews = finalScore !== session.final_score || session.analyzed_at === null;
+    if (isNews && (await this.sessions.setFinalScore(session, finalScore, counts)))
+      this.log.pino.info({ session_id: session.session_id, scored: scored.length }, 'Session analyzed');
+    return {
+      status: 'success',
+      final_score: finalScore,
+      ...counts,
       answers: answers.map(answerView),
       missing: session.questions.map(({ id }) => id).filter((id) => !session.answers[id]),
     };

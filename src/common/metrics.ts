@@ -105,6 +105,25 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly webhookDeliveries = new Counter({
+    name: 'vivavoce_webhook_deliveries_total',
+    help: 'Attempts to deliver an event to a webhook by event type and outcome (delivered, retried, failed, cancelled).',
+    labelNames: ['event', 'outcome'] as const,
+    registers: [this.registry],
+  });
+  readonly webhookDuration = new Histogram({
+    name: 'vivavoce_webhook_duration_seconds',
+    help: 'Time that a receiver of a webhook took to answer, or to be given up.',
+    labelNames: ['outcome'] as const,
+    buckets: REQUEST_BUCKETS,
+    registers: [this.registry],
+  });
+  readonly webhookPending = new Gauge({
+    name: 'vivavoce_webhook_pending_deliveries',
+    help: 'Deliveries of webhooks that are due or wait for another try.',
+    registers: [this.registry],
+  });
+
   private readonly collectors: (() => Promise<void>)[] = [];
   private readonly httpChildren = new Map<string, { observe(seconds: number): void }>();
 

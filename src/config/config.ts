@@ -31,6 +31,11 @@ function crossChecks(values: Values, environment: NodeJS.ProcessEnv): string[] {
   const faults: string[] = [];
   if (values.JWT_SECRET !== null && values.JWT_SECRET.length < 32)
     faults.push('JWT_SECRET: must be at least 32 characters');
+  if (values.WEBHOOK_ENCRYPTION_KEY !== null && values.WEBHOOK_ENCRYPTION_KEY.length < 32)
+    faults.push('WEBHOOK_ENCRYPTION_KEY: must be at least 32 characters');
+  const longestRetryS = values.WEBHOOK_RETRY_S.reduce((sum, wait) => sum + wait * 1.2, 0);
+  if (longestRetryS > values.WEBHOOK_LOG_RETENTION_D * 86_400)
+    faults.push('WEBHOOK_RETRY_S: takes longer than deliveries are kept (WEBHOOK_LOG_RETENTION_D)');
   if (values.TRANSCRIBER === 'openai' && values.OPENAI_API_KEY === null)
     faults.push('OPENAI_API_KEY: is needed when TRANSCRIBER is openai');
   if (values.SCORER === 'openai' && values.OPENAI_API_KEY === null)

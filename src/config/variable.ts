@@ -84,6 +84,15 @@ export const list = (fallback: string[], about: string): Variable<string[]> =>
     about,
   );
 
+/** A list of seconds, such as `5,300`. */
+export const seconds = (fallback: number[], about: string): Variable<number[]> =>
+  variable(
+    (value) => value.split(',').map((item) => numeric(item.trim() || 'none', 0, 604_800, false)),
+    fallback,
+    'comma-separated s',
+    about,
+  );
+
 export const url = (protocols: string[], about: string, options?: Options): Variable<string | null> =>
   variable<string | null>(
     (value) => {

@@ -1,4 +1,4 @@
-import { flag, int, list, number, oneOf, optional, optionalInt, text, url } from './variable.js';
+import { flag, int, list, number, oneOf, optional, optionalInt, seconds, text, url } from './variable.js';
 
 /** Every environment variable that Vivavoce reads. The README's table and `.env.example` are made from this list. */
 export const variables = {
@@ -155,6 +155,70 @@ export const variables = {
   ),
   ARCHIVE_CONCURRENCY: int(2, 1, 32, 'jobs', 'Files archived at once in one worker.'),
   ARCHIVE_TIMEOUT_S: int(900, 10, 7200, 's', 'Longest the archiving of one file may take.'),
+  PUBLIC_URL: url(
+    ['https', 'http'],
+    'Where clients reach this service; the links in webhooks begin with it. Unset: they are paths.',
+  ),
+  WEBHOOKS_PER_USER: int(
+    10,
+    0,
+    1000,
+    'webhooks',
+    'Webhooks a user may have; admins together have as many global ones.',
+  ),
+  WEBHOOK_ALLOW_PRIVATE: flag(
+    false,
+    'Whether webhooks may go to loopback, private and link-local addresses, and by http in production.',
+  ),
+  WEBHOOK_ENCRYPTION_KEY: optional(
+    'Key that webhook secrets are encrypted with in MongoDB, at least 32 characters; unset: they are kept as they are.',
+    { secret: true },
+  ),
+  WEBHOOK_TIMEOUT_S: number(15, 0.1, 60, 's', 'Longest a receiver of a webhook may take to answer.'),
+  WEBHOOK_CONCURRENCY: int(
+    32,
+    1,
+    1000,
+    'requests',
+    'Webhook requests at once in one process, four of them to one webhook.',
+  ),
+  WEBHOOK_RETRY_S: seconds(
+    [5, 300, 1800, 7200, 18000, 36000, 36000],
+    'Waits between the attempts of a webhook delivery, with jitter; one attempt more than there are waits.',
+  ),
+  WEBHOOK_DISABLE_AFTER_H: number(
+    120,
+    0,
+    8760,
+    'h',
+    'A webhook whose deliveries have all failed for so long is disabled.',
+  ),
+  WEBHOOK_LOG_RETENTION_D: int(30, 2, 3650, 'd', 'How long deliveries of webhooks and their attempts are kept.'),
+  ALERT_INTERVAL_S: number(
+    15,
+    0.1,
+    3600,
+    's',
+    'Time between two looks at what alert webhooks tell of; none is taken while there is no such webhook.',
+  ),
+  ALERT_HOLD_S: number(
+    60,
+    0,
+    3600,
+    's',
+    'How long a backlog, low space or a lack of workers lasts before it is an alert.',
+  ),
+  ALERT_FAILURE_PERCENT: number(5, 0, 100, '%', 'Alert: more stages, or uploads, than this failed in 5 minutes.'),
+  ALERT_BACKLOG: int(1000, 0, 10000000, 'stages', 'Alert: more than this wait in a queue.'),
+  ALERT_OLDEST_WAIT_S: int(300, 1, 604800, 's', 'Alert: a stage has waited longer than this.'),
+  ALERT_DEAD_LETTERS: int(5, 0, 1000000, 'letters', 'Alert: more new dead letters than this in 30 minutes.'),
+  ALERT_SPACE_PERCENT: number(
+    10,
+    0,
+    100,
+    '%',
+    'Alert: less than this of the disk, or of the disk of MongoDB, is free.',
+  ),
   EMBEDDED_MONGODB_PORT: optionalInt(1, 65535, 'port', 'Port of the embedded MongoDB; unset: a free one.'),
   EMBEDDED_REDIS_PORT: optionalInt(1, 65535, 'port', 'Port of the embedded Redis; unset: a free one.'),
   MONGODB_DOWNLOAD: flag(true, 'Whether the embedded MongoDB may be downloaded when there is none on the PATH.'),

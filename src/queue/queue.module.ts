@@ -6,7 +6,7 @@ import type { Queue, QueueOptions } from 'bull';
 import { Config } from '../config/config.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { Dispatcher } from './dispatcher.js';
-import { LEDGER_BACKOFF, STAGE_QUEUES, SWEEP_QUEUE, ledgerBackoff } from './queues.js';
+import { LEDGER_BACKOFF, STAGE_QUEUES, SWEEP_QUEUE, WEBHOOK_QUEUE, ledgerBackoff } from './queues.js';
 import { QueueDepths } from './queue-depths.js';
 import { QueueMetrics } from './queue-metrics.js';
 import { QueuePace } from './queue-pace.js';
@@ -14,6 +14,8 @@ import { closeQueue } from './queue-stop.js';
 import { StageRestart } from './stage-restart.js';
 import { StageWorker } from './stage-worker.js';
 import { WorkerPresence } from './worker-presence.js';
+
+const ALL_QUEUES = [...STAGE_QUEUES, SWEEP_QUEUE, WEBHOOK_QUEUE];
 
 function queueOptions(config: Config): QueueOptions {
   const redis = {
@@ -39,7 +41,7 @@ function queueOptions(config: Config): QueueOptions {
   imports: [
     UploadsModule,
     BullModule.forRootAsync({ useFactory: queueOptions, inject: [Config] }),
-    BullModule.registerQueue(...[...STAGE_QUEUES, SWEEP_QUEUE].map((name) => ({ name }))),
+    BullModule.registerQueue(...ALL_QUEUES.map((name) => ({ name }))),
   ],
   providers: [Dispatcher, QueuePace, QueueDepths, QueueMetrics, StageRestart, StageWorker, WorkerPresence],
   exports: [BullModule, Dispatcher, QueueDepths, QueuePace, StageRestart, StageWorker, WorkerPresence],
@@ -49,7 +51,7 @@ export class QueueModule implements OnModuleInit {
 
   /** The stage worker and the sweep have seen to their jobs before Nest closes the queues. */
   onModuleInit(): void {
-    for (const name of [...STAGE_QUEUES, SWEEP_QUEUE]) {
+    for (const name of ALL_QUEUES) {
       const queue = this.modules.get<Queue & OnApplicationShutdown>(getQueueToken(name), { strict: false });
       queue.onApplicationShutdown = () => closeQueue(queue);
     }

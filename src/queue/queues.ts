@@ -4,6 +4,8 @@ import type { StageName } from '../uploads/upload.schema.js';
 
 /** One queue a stage, and one for the periodic sweep. */
 export const SWEEP_QUEUE = 'sweep';
+/** Says which webhook has something due. */
+export const WEBHOOK_QUEUE = 'webhooks';
 export const STAGE_QUEUES: readonly StageName[] = STAGES;
 
 /** Ids only: a handler reads the row afresh. */

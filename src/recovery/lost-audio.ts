@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Log } from '../common/logging.js';
+import { Outbox } from '../events/outbox.js';
 import { Ledger, stagePath } from '../uploads/ledger.js';
+import { owedByRow } from '../uploads/row-events.js';
 import { UploadTargets } from '../uploads/targets.js';
 import { STAGES, needsBytes } from '../uploads/upload.schema.js';
 import type { StageError, Upload } from '../uploads/upload.schema.js';
@@ -17,6 +19,7 @@ export class LostAudio {
   constructor(
     private readonly ledger: Ledger,
     private readonly targets: UploadTargets,
+    private readonly outbox: Outbox,
     private readonly log: Log,
   ) {}
 
@@ -29,13 +32,16 @@ export class LostAudio {
     if (dryRun) return true;
     const now = new Date();
     const waiting = stages.filter(({ state }) => state === 'due' || state === 'failed');
+    const mark = randomUUID();
     const set: Record<string, unknown> = {
       audio_state: 'deleted',
       audio_deleted_at: now,
-      projection_due: randomUUID(),
+      projection_due: mark,
     };
     // Transcribed already, and only kept: the row itself says what became of its audio.
     if (waiting.length === 0) set['error'] = AUDIO_LOST;
+    const owing = waiting.find(({ state }) => state === 'due');
+    if (owing) Object.assign(set, owedByRow(this.outbox, row, owing.stage, { failed: AUDIO_LOST }, mark));
     for (const { stage } of waiting) {
       set[stagePath(stage, 'state')] = 'failed';
       set[stagePath(stage, 'error')] = AUDIO_LOST;
@@ -47,6 +53,7 @@ export class LostAudio {
     // Shown now; were this cut short, the sweep would show it.
     const closed = await this.ledger.find(row._id);
     if (closed) await this.targets.of(closed).project(closed);
+    this.outbox.shown(row._id, mark);
     this.log.pino.error({ upload_id: uploadId, session_id: row.session_id }, 'Stored audio lost');
     return true;
   }

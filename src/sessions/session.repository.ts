@@ -1,11 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import DataLoader from 'dataloader';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { ConflictError, NotFoundError } from '../common/app-error.js';
+import { correlationId } from '../common/correlation.js';
 import { GroupCommit } from '../common/group-commit.js';
 import { nativeCollection } from '../common/mongo-collection.js';
+import { Outbox } from '../events/outbox.js';
+import { owing } from '../events/owed.js';
 import { sessionKey } from './session.schema.js';
 import type { Answer, InterviewSession } from './session.schema.js';
 
@@ -26,7 +30,10 @@ export class SessionRepository {
     this.load<SessionHead>(keys, { projection: { key: 1, rev: 1, erasing_since: 1 } }),
   );
 
-  constructor(@InjectConnection() connection: Connection) {
+  constructor(
+    @InjectConnection() connection: Connection,
+    private readonly outbox: Outbox,
+  ) {
     this.sessions = nativeCollection<InterviewSession>(connection, 'interview_sessions');
     this.writes = new GroupCommit(this.sessions);
   }
@@ -138,15 +145,28 @@ export class SessionRepository {
     });
   }
 
-  async setFinalScore(session: InterviewSession, finalScore: number | null): Promise<void> {
+  /**
+   * Who analyzed the same session at the same time has set it first, or sets it then.
+   *
+   * @param counts of its answers, told with the score to those who want to hear of it
+   */
+  async setFinalScore(
+    session: InterviewSession,
+    finalScore: number | null,
+    counts: Record<string, number>,
+  ): Promise<boolean> {
     const now = new Date();
-    await this.sessions.updateOne(
-      { key: session.key },
-      {
-        $set: { final_score: finalScore, analyzed_at: now, updated_at: now },
-        $inc: { rev: 1 },
-      },
+    const { user_id, session_id, final_score, analyzed_at } = session;
+    const wanted = this.outbox.mayWant('session.analyzed', user_id);
+    const data = { session_id, user_id, status: 'analyzed', final_score: finalScore, ...counts };
+    const event = { type: 'session.analyzed' as const, at: now, user_id, session_id, upload_id: null, data };
+    const owed = wanted ? owing(randomUUID(), { ...event, correlation_id: correlationId() ?? null }) : {};
+    const { modifiedCount } = await this.sessions.updateOne(
+      { key: session.key, final_score, analyzed_at },
+      { $set: { final_score: finalScore, analyzed_at: now, updated_at: now, ...owed }, $inc: { rev: 1 } },
     );
+    if (modifiedCount === 1 && wanted) this.outbox.nudge('interview_sessions', session._id);
+    return modifiedCount === 1;
   }
 
   /** From here on the session reads as gone. False if it was not there. */

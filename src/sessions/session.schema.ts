@@ -1,5 +1,6 @@
 import { Prop, Schema, SchemaFactory } from '@nestjs/mongoose';
 import { Schema as MongooseSchema, Types } from 'mongoose';
+import type { OwedEvent } from '../events/owed.js';
 import type { Criterion, Segment } from '../uploads/results.js';
 
 export interface Question {
@@ -74,6 +75,9 @@ export class InterviewSession {
   @Prop({ type: Date }) updated_at!: Date;
   /** Set while its erasure is under way: it reads as gone, and the sweep finishes it. */
   @Prop({ type: Date }) erasing_since?: Date;
+  /** Events that nobody was told of yet, and the latest of them; see `OwesEvents`. */
+  @Prop({ type: String }) events_due?: string;
+  @Prop({ type: MongooseSchema.Types.Mixed }) owed?: Record<string, OwedEvent>;
 }
 
 export const InterviewSessionSchema = SchemaFactory.createForClass(InterviewSession);
@@ -81,5 +85,6 @@ export const InterviewSessionSchema = SchemaFactory.createForClass(InterviewSess
 InterviewSessionSchema.index({ key: 1 }, { name: 'session_key', unique: true, sparse: true });
 InterviewSessionSchema.index({ user_id: 1, _id: -1 });
 InterviewSessionSchema.index({ erasing_since: 1 }, { sparse: true });
+InterviewSessionSchema.index({ events_due: 1 }, { sparse: true });
 
 export const sessionKey = (userId: string, sessionId: string): string => `${sessionId}/${userId}`;

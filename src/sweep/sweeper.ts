@@ -29,6 +29,8 @@ export type SweepReport = Record<string, number>;
  */
 @Injectable()
 export class Sweeper {
+  private readonly further: [string, (dryRun: boolean) => Promise<number>][] = [];
+
   constructor(
     private readonly ledger: Ledger,
     private readonly notes: LedgerNotes,
@@ -43,6 +45,11 @@ export class Sweeper {
     private readonly log: Log,
   ) {}
 
+  /** Has a feature's own step run after the others. It counts what it put right, or would. */
+  also(name: string, step: (dryRun: boolean) => Promise<number>): void {
+    this.further.push([name, step]);
+  }
+
   /** @param dryRun counts what each step would look at, and puts nothing right */
   async sweep(dryRun = false): Promise<SweepReport> {
     const report: SweepReport = {};
@@ -55,6 +62,7 @@ export class Sweeper {
       ['audio_deletions', () => this.audioDeletions(dryRun)],
       ['erasures', () => this.erasures(dryRun)],
       ['old_failed_rows', () => this.oldFailedRows(dryRun)],
+      ...this.further.map(([name, step]): [string, () => Promise<number>] => [name, () => step(dryRun)]),
     ];
     for (const [name, step] of steps) {
       try {

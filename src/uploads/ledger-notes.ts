@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { Log } from '../common/logging.js';
+import { Outbox } from '../events/outbox.js';
 import { Ledger } from './ledger.js';
 import type { Attempt, Upload } from './upload.schema.js';
 
@@ -24,6 +25,7 @@ export class LedgerNotes implements OnApplicationShutdown {
 
   constructor(
     private readonly ledger: Ledger,
+    private readonly outbox: Outbox,
     private readonly log: Log,
   ) {}
 
@@ -35,6 +37,7 @@ export class LedgerNotes implements OnApplicationShutdown {
   /** The target shows the change that `mark` names; a later change has a mark of its own and stays due. */
   projected(id: mongo.ObjectId, mark: string): void {
     this.shown.push({ id, mark });
+    this.outbox.shown(id, mark);
     this.schedule();
   }
 

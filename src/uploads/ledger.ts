@@ -5,6 +5,8 @@ import type { Connection } from 'mongoose';
 import { GroupCommit } from '../common/group-commit.js';
 import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
+import { Outbox } from '../events/outbox.js';
+import { owedByText } from './row-events.js';
 import type { Attempt, FinishedPiece, StageError, StageName, Upload, UploadState } from './upload.schema.js';
 import { dueStage } from './upload.schema.js';
 
@@ -34,7 +36,10 @@ export class Ledger {
   readonly writes: GroupCommit<Upload>;
   private readonly read = grouped((ids: readonly mongo.ObjectId[]) => this.readAll(ids));
 
-  constructor(@InjectConnection() connection: Connection) {
+  constructor(
+    @InjectConnection() connection: Connection,
+    private readonly outbox: Outbox,
+  ) {
     this.rows = nativeCollection<Upload>(connection, 'uploads');
     this.writes = new GroupCommit(this.rows);
     this.attempts = nativeCollection<Attempt>(connection, 'attempts');
@@ -109,6 +114,7 @@ export class Ledger {
       transcript: { text, segments: [], language: upload.language, duration: null, transcriber: 'text' },
       transcribed_at: now,
       stages: { analysis: dueStage(now) },
+      ...owedByText(this.outbox, upload),
     });
   }
 
@@ -117,7 +123,7 @@ export class Ledger {
     return this.change(
       { _id: id, state: { $in: ['uploading', 'committed'] }, $or: [{ state: 'uploading' }, { link_due: true }] },
       { state: 'failed', error, audio_state: 'deleting', stages: {}, lease_until: null },
-      ['link_due'],
+      ['link_due', 'events_due', 'owed'],
     );
   }
 
@@ -136,7 +142,7 @@ export class Ledger {
     return this.change(
       { _id: id, state: { $in: ['uploading', 'committed'] } },
       { state: 'duplicate', duplicate_of: of, ...received, stages: {}, lease_until: null },
-      ['link_due'],
+      ['link_due', 'events_due', 'owed'],
     );
   }
 
@@ -157,7 +163,7 @@ export class Ledger {
         audio_state: row.audio_state === 'stored' ? 'deleting' : row.audio_state,
         ...Object.fromEntries(Object.keys(row.stages).map((stage) => [`stages.${stage}.token`, null])),
       },
-      ['link_due', 'projection_due'],
+      ['link_due', 'projection_due', 'events_due', 'owed'],
     );
     return changed ? row : null;
   }

@@ -2,9 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { Config } from '../config/config.js';
+import { Outbox } from '../events/outbox.js';
+import { attemptOf, backoffMs } from './attempt-of.js';
 import { LedgerNotes } from './ledger-notes.js';
 import { Ledger, stagePath } from './ledger.js';
-import type { Attempt, StageError, StageName, Upload } from './upload.schema.js';
+import { owedByRow } from './row-events.js';
+import type { StageError, StageName, Upload } from './upload.schema.js';
 import { dueStage, needsBytes } from './upload.schema.js';
 
 /** A stage in the hands of one worker. Whatever it writes, it writes only while its token holds. */
@@ -32,6 +35,7 @@ export class StageLedger {
   constructor(
     private readonly ledger: Ledger,
     private readonly notes: LedgerNotes,
+    private readonly outbox: Outbox,
     private readonly config: Config,
   ) {
     this.leaseMs = config.STAGE_LEASE_S * 1000;
@@ -89,9 +93,10 @@ export class StageLedger {
       ...result,
       ...(next ? { [`stages.${next}`]: dueStage(now) } : {}),
       projection_due: claim.token,
+      ...owedByRow(this.outbox, claim.row, claim.stage, { done: result }, claim.token),
       ...this.ended(claim.stage, 'done', now, null),
     });
-    if (done) this.notes.attempt(this.attemptOf(claim, 'done', null, now));
+    if (done) this.notes.attempt(attemptOf(claim, 'done', null, now));
     return done;
   }
 
@@ -118,15 +123,17 @@ export class StageLedger {
   async fail(claim: Claim, error: StageError, retryable: boolean, retryAfterS?: number): Promise<Verdict | null> {
     const now = new Date();
     if (retryable && claim.attempt < this.config.STAGE_ATTEMPTS) {
-      const dueAt = new Date(now.getTime() + Math.max(this.backoffMs(claim.attempt), (retryAfterS ?? 0) * 1000));
+      const dueAt = new Date(
+        now.getTime() + Math.max(backoffMs(this.config.STAGE_BACKOFF_S, claim.attempt), (retryAfterS ?? 0) * 1000),
+      );
       const set = { ...this.ended(claim.stage, 'due', now, error), [stagePath(claim.stage, 'due_at')]: dueAt };
       if (!(await this.write(claim, { ...set, projection_due: claim.token }))) return null;
-      await this.ledger.record(this.attemptOf(claim, 'retry', error, now));
+      await this.ledger.record(attemptOf(claim, 'retry', error, now));
       return { outcome: 'retry', dueAt };
     }
-    const set = { ...this.ended(claim.stage, 'failed', now, error), projection_due: claim.token };
+    const set = this.failed(claim.row, claim.stage, now, error, claim.token);
     if (!(await this.write(claim, set))) return null;
-    await this.ledger.record(this.attemptOf(claim, 'failed', error, now));
+    await this.ledger.record(attemptOf(claim, 'failed', error, now));
     return { outcome: 'failed' };
   }
 
@@ -140,7 +147,7 @@ export class StageLedger {
       projection_due: claim.token,
     };
     const returned = await this.write(claim, set);
-    if (returned) await this.ledger.record(this.attemptOf(claim, 'returned', null, now));
+    if (returned) await this.ledger.record(attemptOf(claim, 'returned', null, now));
     return returned;
   }
 
@@ -160,7 +167,7 @@ export class StageLedger {
     const left = held.attempts < this.config.STAGE_ATTEMPTS;
     const error = { code: 'worker_lost', message: 'The worker stopped answering while it worked on this' };
     const set = {
-      ...this.ended(stage, left ? 'due' : 'failed', now, error),
+      ...(left ? this.ended(stage, 'due', now, error) : this.failed(row, stage, now, error, held.token)),
       [stagePath(stage, 'due_at')]: now,
       projection_due: held.token,
     };
@@ -169,7 +176,7 @@ export class StageLedger {
       { $set: { ...set, updated_at: now }, $inc: { version: 1 } },
     );
     if (modifiedCount !== 1) return null;
-    await this.ledger.record(this.attemptOf(claim, 'lost', error, now));
+    await this.ledger.record(attemptOf(claim, 'lost', error, now));
     return left ? { outcome: 'retry', dueAt: now } : { outcome: 'failed' };
   }
 
@@ -206,7 +213,7 @@ export class StageLedger {
         [stagePath(stage, 'state')]: seen.state,
         [stagePath(stage, 'token')]: seen.token,
       },
-      { ...this.ended(stage, 'failed', now, error), projection_due: randomUUID() },
+      this.failed(row, stage, now, error, randomUUID()),
       [],
       true,
     );
@@ -249,11 +256,6 @@ export class StageLedger {
     return modifiedCount === 1 ? dispatch : null;
   }
 
-  /** Doubled for each attempt, with up to a fifth of jitter so that a crowd does not come back at once. */
-  private backoffMs(attempt: number): number {
-    return this.config.STAGE_BACKOFF_S * 1000 * 2 ** (attempt - 1) * (1 + Math.random() / 5);
-  }
-
   private held(claim: Claim): mongo.Filter<Upload> {
     return {
       _id: claim.id,
@@ -275,6 +277,15 @@ export class StageLedger {
     });
   }
 
+  /** Failed for good, and owed to those who want to hear of it. */
+  private failed(row: Upload, stage: StageName, at: Date, error: StageError, mark: string) {
+    return {
+      ...this.ended(stage, 'failed', at, error),
+      ...owedByRow(this.outbox, row, stage, { failed: error }, mark),
+      projection_due: mark,
+    };
+  }
+
   private ended(stage: StageName, state: 'due' | 'done' | 'failed', at: Date, error: StageError | null) {
     return {
       [stagePath(stage, 'state')]: state,
@@ -282,25 +293,6 @@ export class StageLedger {
       [stagePath(stage, 'lease_until')]: null,
       [stagePath(stage, 'finished_at')]: at,
       [stagePath(stage, 'error')]: error,
-    };
-  }
-
-  private attemptOf(
-    claim: Claim,
-    outcome: Attempt['outcome'],
-    error: StageError | null,
-    to: Date,
-  ): Omit<Attempt, '_id'> {
-    return {
-      upload_id: claim.id,
-      stage: claim.stage,
-      number: claim.attempt,
-      worker: claim.row.stages[claim.stage]?.worker ?? null,
-      from: claim.claimedAt,
-      to,
-      outcome,
-      error,
-      correlation_id: claim.row.correlation_id,
     };
   }
 }

@@ -13,10 +13,17 @@ export interface Erased {
 /** Takes rows and what hangs on them away for good, because their owner asked for it: no quarantine. */
 @Injectable()
 export class UploadEraser {
+  private readonly further: ((userId: string, sessionId: string) => Promise<void>)[] = [];
+
   constructor(
     private readonly ledger: Ledger,
     private readonly store: AudioStore,
   ) {}
+
+  /** Has `step` take away what else is known of a session. It must be safe to repeat. */
+  also(step: (userId: string, sessionId: string) => Promise<void>): void {
+    this.further.push(step);
+  }
 
   /** Safe to repeat; counts what this run found. */
   async eraseSession(userId: string, sessionId: string): Promise<Erased> {
@@ -35,6 +42,7 @@ export class UploadEraser {
       // Last, so that a run that is cut short finds it again. A worker that holds a stage of it loses its token with it.
       await this.ledger.rows.deleteOne({ _id: row._id });
     }
+    for (const step of this.further) await step(userId, sessionId);
     return erased;
   }
 }

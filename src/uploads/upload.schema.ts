@@ -1,5 +1,6 @@
 import { Prop, Schema, SchemaFactory } from '@nestjs/mongoose';
 import { Schema as MongooseSchema, Types } from 'mongoose';
+import type { OwedEvent } from '../events/owed.js';
 import type { Score, Segment, Transcript } from './results.js';
 
 /** What an upload feeds. Recordings, documents and content items dock here as kinds of their own. */
@@ -90,6 +91,9 @@ export class Upload {
   @Prop({ type: Number }) version!: number;
   /** Names the last change that the target does not show yet for sure; unset once it does. */
   @Prop({ type: String }) projection_due?: string;
+  /** Events that nobody was told of yet, and the latest of them; see `OwesEvents`. */
+  @Prop({ type: String }) events_due?: string;
+  @Prop({ type: MongooseSchema.Types.Mixed }) owed?: Record<string, OwedEvent>;
   /** Result of the transcription stage; for text answers the text itself. */
   @Prop({ type: MongooseSchema.Types.Mixed }) transcript?: Transcript;
   @Prop({ type: Date }) transcribed_at?: Date;
@@ -109,6 +113,7 @@ UploadSchema.index({ file_id: 1 });
 UploadSchema.index({ lease_until: 1 }, { partialFilterExpression: { state: 'uploading' } });
 UploadSchema.index({ committed_at: 1 }, { partialFilterExpression: { link_due: true } });
 UploadSchema.index({ projection_due: 1 }, { sparse: true });
+UploadSchema.index({ events_due: 1 }, { sparse: true });
 UploadSchema.index({ updated_at: 1 }, { name: 'failed_updated_at', partialFilterExpression: { state: 'failed' } });
 UploadSchema.index({ updated_at: 1 }, { partialFilterExpression: { audio_state: 'deleting' } });
 for (const stage of STAGES) {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { MongooseModule } from '@nestjs/mongoose';
+import { EventsModule } from '../events/events.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { AudioRemoval } from './audio-removal.js';
 import { Intake } from './intake.js';
@@ -14,6 +15,7 @@ import { UploadsService } from './uploads.service.js';
 
 @Module({
   imports: [
+    EventsModule,
     StorageModule,
     MongooseModule.forFeature([
       { name: Upload.name, schema: UploadSchema },
@@ -33,6 +35,7 @@ import { UploadsService } from './uploads.service.js';
     UploadsService,
   ],
   exports: [
+    EventsModule,
     StorageModule,
     Ledger,
     LedgerNotes,
