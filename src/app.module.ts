@@ -5,6 +5,7 @@ import { AdminModule } from './admin/admin.module.js';
 import { AlertWatch } from './alerts/alert.watch.js';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AnalysisModule } from './analysis/analysis.module.js';
+import { ArchiveModule } from './archive/archive.module.js';
 import { AnswersController } from './answers/answers.controller.js';
 import { AnswersModule } from './answers/answers.module.js';
 import { AuthModule } from './auth/auth.module.js';
@@ -103,7 +104,7 @@ export class ApiModule implements OnModuleInit, OnApplicationBootstrap {
 }
 
 /** The stages and the sweep. Has /health and /metrics of its own, and no other route. */
-@Module({ imports: [...foundation, TranscriptionModule, AnalysisModule, SweepModule, RecoveryModule] })
+@Module({ imports: [...foundation, TranscriptionModule, AnalysisModule, ArchiveModule, SweepModule, RecoveryModule] })
 export class WorkerModule implements OnApplicationBootstrap {
   constructor(
     private readonly worker: StageWorker,

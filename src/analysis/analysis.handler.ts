@@ -6,14 +6,13 @@ import { StageHandler } from '../queue/stage-handler.js';
 import type { StageContext } from '../queue/stage-handler.js';
 import { StageWorker } from '../queue/stage-worker.js';
 import { SessionRepository } from '../sessions/session.repository.js';
-import type { Upload } from '../uploads/upload.schema.js';
+import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { Scorer } from './scorer.js';
 
 /** The stage `analysis`: a transcript and its question in, an explained score on the row. */
 @Injectable()
 export class AnalysisHandler extends StageHandler {
   readonly stage = 'analysis';
-  readonly next = null;
   // With answers queueing up, a transcript shown soon is worth more than a score shown soon.
   override readonly yieldsTo = 'transcription';
   // The answer shows its transcript already; "being scored" is told by the score that is not there yet.
@@ -56,6 +55,10 @@ export class AnalysisHandler extends StageHandler {
     });
     this.pace.note(this.stage, (performance.now() - started) / 1000, this.concurrency);
     return { analysis };
+  }
+
+  next(): readonly StageName[] {
+    return [];
   }
 
   async finished(): Promise<void> {

@@ -22,6 +22,7 @@ export function answerFields(row: Upload): Partial<Answer> {
     transcription_status: status,
     transcribed_at: row.transcribed_at ?? null,
     transcription_error: status === 'failed' ? (error?.message ?? 'The transcription failed') : null,
+    audio_url: isKept(row) ? `/api/uploads/${row._id.toHexString()}/audio` : null,
     gridfs_file_id: row.audio_state === 'stored' ? (row.file_id?.toHexString() ?? null) : null,
     transcript: transcript?.text ?? null,
     segments: transcript?.segments ?? [],
@@ -37,6 +38,11 @@ export function answerFields(row: Upload): Partial<Answer> {
     analysis_status: row.stages.analysis?.state ?? 'waiting',
     analysis_error: row.stages.analysis?.state === 'failed' ? (row.stages.analysis.error?.message ?? null) : null,
   };
+}
+
+/** Kept for good, wherever it is on its way into the archive. */
+function isKept({ retain_audio, audio_state, kept_state }: Upload): boolean {
+  return retain_audio && (audio_state === 'stored' || kept_state === 'kept');
 }
 
 /** The answer of a take that has just been committed. */

@@ -26,6 +26,8 @@ export interface AppErrorOptions {
   retryable?: boolean;
   /** Seconds after which a retry makes sense; sent as `Retry-After`. */
   retryAfter?: number;
+  /** Nothing about this work was wrong: the attempt does not count, and it is tried until what it needs is back. */
+  uncounted?: boolean;
   /** Extra response headers. */
   headers?: Record<string, string>;
   cause?: unknown;
@@ -35,6 +37,7 @@ export interface AppErrorOptions {
 export class AppError extends Error {
   readonly retryable: boolean;
   readonly retryAfter?: number;
+  readonly uncounted: boolean;
   readonly headers: Record<string, string>;
 
   constructor(
@@ -47,6 +50,7 @@ export class AppError extends Error {
     this.name = new.target.name;
     this.retryable = options.retryable ?? false;
     this.retryAfter = options.retryAfter;
+    this.uncounted = options.uncounted ?? false;
     this.headers = options.headers ?? {};
   }
 }

@@ -105,6 +105,18 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly archived = new Counter({
+    name: 'vivavoce_archived_total',
+    help: 'Audio that was archived, by whether it was stored or shared with an earlier upload of the same bytes.',
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  });
+  readonly archivedBytes = new Counter({
+    name: 'vivavoce_archived_bytes_total',
+    help: 'Bytes stored in the archive.',
+    registers: [this.registry],
+  });
+
   readonly webhookDeliveries = new Counter({
     name: 'vivavoce_webhook_deliveries_total',
     help: 'Attempts to deliver an event to a webhook by event type and outcome (delivered, retried, failed, cancelled).',

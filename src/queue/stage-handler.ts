@@ -16,8 +16,8 @@ export abstract class StageHandler {
   abstract readonly concurrency: number;
   /** Longest an attempt may run, unless it is allowed more. */
   abstract readonly timeoutS: number;
-  /** Stage that is due when this one is done. */
-  abstract readonly next: StageName | null;
+  /** Stages that are due when this one is done. */
+  abstract next(row: Upload): readonly StageName[];
   /** A stage whose work goes first while much of it is under way. For half a second at most, so that nothing starves. */
   readonly yieldsTo: StageName | null = null;
   /** Whether those who wait are shown that it is being worked on. */

@@ -122,13 +122,13 @@ export class StageWorker implements BeforeApplicationShutdown {
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {
     const { stage } = handler;
-    const next = handler.next ?? undefined;
+    const next = handler.next(claim.row);
     if (!(await this.stages.complete(claim, result, next))) return this.fenced(claim);
     const row = this.stages.after(claim, result, next);
     this.observe(claim, 'done');
     await this.targets.of(row).project(row);
     this.notes.projected(row._id, claim.token);
-    if (next) this.dispatcher.dispatch(row, next);
+    for (const stageName of next) this.dispatcher.dispatch(row, stageName);
     this.log.pino.info({ ...ids(row), stage, attempt: claim.attempt }, 'Stage done');
     await handler.finished(row);
   }
@@ -153,7 +153,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     }
     const error = asAppError(cause, clock, handler);
     const stageError = { code: error.code, message: error.message };
-    const verdict = await this.stages.fail(claim, stageError, error.retryable, error.retryAfter);
+    const verdict = await this.stages.fail(claim, stageError, error);
     if (!verdict) return this.fenced(claim);
     await this.targets.of(claim.row).project(this.stages.afterFailure(claim, stageError, verdict));
     this.notes.projected(claim.id, claim.token);

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { CriterionName } from '../uploads/results.js';
 import type { Answer, TranscriptionStatus } from './session.schema.js';
 
@@ -30,6 +30,11 @@ export class AnswerView {
   @ApiProperty({ example: 'q1' }) question_id!: string;
   @ApiProperty({ enum: ['audio', 'text'], example: 'audio' }) source!: 'audio' | 'text';
   @ApiProperty({ type: String, nullable: true, example: null }) gridfs_file_id!: string | null;
+  @ApiPropertyOptional({
+    description: 'Where the kept audio can be heard (sessions with `retain_audio`), with the same sign-in.',
+    example: '/api/uploads/65abc123def4567890abcdef/audio',
+  })
+  audio_url?: string;
   @ApiProperty({ enum: ['queued', 'processing', 'completed', 'failed'], example: 'completed' })
   transcription_status!: TranscriptionStatus;
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-05-04T09:31:02.120Z' })
@@ -62,6 +67,7 @@ export function answerView(answer: Answer): AnswerView {
     question_id: answer.question_id,
     source: answer.source,
     gridfs_file_id: answer.gridfs_file_id,
+    ...(answer.audio_url ? { audio_url: answer.audio_url } : {}),
     transcription_status: answer.transcription_status,
     transcribed_at: answer.transcribed_at,
     transcription_error: answer.transcription_error,

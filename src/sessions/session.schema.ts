@@ -20,6 +20,8 @@ export interface Answer {
   source: 'audio' | 'text';
   /** Null once the transcript is written and the audio is gone. */
   gridfs_file_id: string | null;
+  /** Of kept audio; answers of an older version have none. */
+  audio_url?: string | null;
   transcription_status: TranscriptionStatus;
   transcribed_at: Date | null;
   transcription_error: string | null;

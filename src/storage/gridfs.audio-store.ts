@@ -1,7 +1,5 @@
 import { Readable } from 'node:stream';
-import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
-import { InjectConnection } from '@nestjs/mongoose';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { NotFoundError } from '../common/app-error.js';
@@ -36,8 +34,7 @@ interface GridFile {
   metadata: Record<string, unknown>;
 }
 
-/** The landing zone of all audio: bucket `fs`, readable by any GridFS driver. */
-@Injectable()
+/** Audio in a GridFS bucket, readable by any GridFS driver: `fs`, the landing zone of all audio, and `archive`, what is kept. */
 export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   private readonly files: mongo.Collection<GridFile>;
   private readonly chunks: mongo.Collection<Chunk>;
@@ -46,10 +43,10 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   private readonly descriptions: GroupCommit<GridFile>;
   private readonly describe = grouped((ids: readonly mongo.ObjectId[]) => this.describeAll(ids));
 
-  constructor(@InjectConnection() connection: Connection) {
+  constructor(connection: Connection, bucket = 'fs') {
     super();
-    this.files = nativeCollection<GridFile>(connection, 'fs.files');
-    this.chunks = nativeCollection<Chunk>(connection, 'fs.chunks');
+    this.files = nativeCollection<GridFile>(connection, `${bucket}.files`);
+    this.chunks = nativeCollection<Chunk>(connection, `${bucket}.chunks`);
     this.descriptions = new GroupCommit(this.files);
   }
 

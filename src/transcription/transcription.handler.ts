@@ -10,7 +10,7 @@ import { AudioStore } from '../storage/audio-store.js';
 import { AudioRemoval } from '../uploads/audio-removal.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { Transcript } from '../uploads/results.js';
-import type { Upload } from '../uploads/upload.schema.js';
+import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { PermanentError } from '../common/app-error.js';
 import { MongoPieceStore } from './mongo.piece-store.js';
 import { TranscriptCache } from './transcript-cache.js';
@@ -20,7 +20,6 @@ import { Transcriber } from './transcriber.js';
 @Injectable()
 export class TranscriptionHandler extends StageHandler {
   readonly stage = 'transcription';
-  readonly next = 'analysis';
   readonly showsProgress = true;
   readonly concurrency: number;
   readonly timeoutS: number;
@@ -96,6 +95,10 @@ export class TranscriptionHandler extends StageHandler {
     });
     if (pieces.isUsed) await this.ledger.pieces.deleteMany({ upload_id: claim.id });
     return transcript;
+  }
+
+  next(row: Upload): readonly StageName[] {
+    return row.retain_audio ? ['analysis', 'archive'] : ['analysis'];
   }
 
   async finished(row: Upload): Promise<void> {

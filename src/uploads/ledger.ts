@@ -161,6 +161,8 @@ export class Ledger {
         superseded_by: by,
         superseded_at: new Date(),
         audio_state: row.audio_state === 'stored' ? 'deleting' : row.audio_state,
+        // Whether or not its archiving has begun by now: that is fenced by this.
+        ...(row.retain_audio ? { kept_state: 'releasing' } : {}),
         ...Object.fromEntries(Object.keys(row.stages).map((stage) => [`stages.${stage}.token`, null])),
       },
       ['link_due', 'projection_due', 'events_due', 'owed'],

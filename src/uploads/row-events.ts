@@ -17,7 +17,8 @@ export function owedByRow(
   outcome: Outcome,
   id: string,
 ): Record<string, unknown> {
-  if (row.kind !== 'answer') return {};
+  // Whether audio was archived is no news of the answer.
+  if (row.kind !== 'answer' || stage === 'archive') return {};
   const failed = 'failed' in outcome;
   const type: EventType = failed ? 'answer.failed' : stage === 'analysis' ? 'answer.scored' : 'answer.completed';
   if (!outbox.mayWant(type, row.user_id)) return {};

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
+import type { AppError } from '../common/app-error.js';
 import { Config } from '../config/config.js';
 import { Outbox } from '../events/outbox.js';
 import { attemptOf, backoffMs } from './attempt-of.js';
@@ -82,16 +83,16 @@ export class StageLedger {
   }
 
   /**
-   * Writes the result, once, and makes `next` due.
+   * Writes the result, once, and makes the stages `next` due.
    *
    * @param result fields of the row
    * @returns false when the token no longer holds: nothing was written
    */
-  async complete(claim: Claim, result: Partial<Upload>, next?: StageName): Promise<boolean> {
+  async complete(claim: Claim, result: Partial<Upload>, next: readonly StageName[] = []): Promise<boolean> {
     const now = new Date();
     const done = await this.write(claim, {
       ...result,
-      ...(next ? { [`stages.${next}`]: dueStage(now) } : {}),
+      ...Object.fromEntries(next.map((name) => [`stages.${name}`, dueStage(now)])),
       projection_due: claim.token,
       ...owedByRow(this.outbox, claim.row, claim.stage, { done: result }, claim.token),
       ...this.ended(claim.stage, 'done', now, null),
@@ -101,14 +102,18 @@ export class StageLedger {
   }
 
   /** The row as `complete` left it, without reading it again. */
-  after(claim: Claim, result: Partial<Upload>, next?: StageName): Upload {
+  after(claim: Claim, result: Partial<Upload>, next: readonly StageName[] = []): Upload {
     const now = new Date();
     const stage = { ...(claim.row.stages[claim.stage] ?? dueStage(now)), state: 'done' as const, token: null };
     return {
       ...claim.row,
       ...result,
       version: claim.row.version + 1,
-      stages: { ...claim.row.stages, [claim.stage]: stage, ...(next ? { [next]: dueStage(now) } : {}) },
+      stages: {
+        ...claim.row.stages,
+        [claim.stage]: stage,
+        ...Object.fromEntries(next.map((name) => [name, dueStage(now)])),
+      },
     };
   }
 
@@ -119,14 +124,26 @@ export class StageLedger {
     return { ...claim.row, version: claim.row.version + 1, stages: { ...claim.row.stages, [claim.stage]: stage } };
   }
 
-  /** Ends an attempt that failed: back to due with backoff while attempts are left and it may succeed, else failed. */
-  async fail(claim: Claim, error: StageError, retryable: boolean, retryAfterS?: number): Promise<Verdict | null> {
+  /**
+   * Ends an attempt that failed: back to due with backoff while attempts are left and it may succeed, else failed.
+   *
+   * @param why `uncounted`: it goes back however many attempts there were, and this one is not counted
+   */
+  async fail(
+    claim: Claim,
+    error: StageError,
+    { retryable, retryAfter: retryAfterS, uncounted }: Pick<AppError, 'retryable' | 'retryAfter' | 'uncounted'>,
+  ): Promise<Verdict | null> {
     const now = new Date();
-    if (retryable && claim.attempt < this.config.STAGE_ATTEMPTS) {
+    if (retryable && (uncounted || claim.attempt < this.config.STAGE_ATTEMPTS)) {
       const dueAt = new Date(
         now.getTime() + Math.max(backoffMs(this.config.STAGE_BACKOFF_S, claim.attempt), (retryAfterS ?? 0) * 1000),
       );
-      const set = { ...this.ended(claim.stage, 'due', now, error), [stagePath(claim.stage, 'due_at')]: dueAt };
+      const set = {
+        ...this.ended(claim.stage, 'due', now, error),
+        [stagePath(claim.stage, 'due_at')]: dueAt,
+        ...(uncounted ? { [stagePath(claim.stage, 'attempts')]: claim.attempt - 1 } : {}),
+      };
       if (!(await this.write(claim, { ...set, projection_due: claim.token }))) return null;
       await this.ledger.record(attemptOf(claim, 'retry', error, now));
       return { outcome: 'retry', dueAt };

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AudioStore } from '../storage/audio-store.js';
+import { AudioKeeper } from './audio.keeper.js';
 import { Ledger } from './ledger.js';
 
 export interface Erased {
@@ -18,6 +19,7 @@ export class UploadEraser {
   constructor(
     private readonly ledger: Ledger,
     private readonly store: AudioStore,
+    private readonly keeper: AudioKeeper,
   ) {}
 
   /** Has `step` take away what else is known of a session. It must be safe to repeat. */
@@ -32,6 +34,10 @@ export class UploadEraser {
     const filter = { user_id: userId, session_id: sessionId, state: { $ne: 'uploading' as const } };
     for await (const row of this.ledger.rows.find(filter, { batchSize: 50 })) {
       if (row.file_id && row.audio_state !== 'deleted' && (await this.store.delete(row.file_id.toHexString()))) {
+        erased.audio_files += 1;
+        erased.audio_bytes += row.size ?? 0;
+      }
+      if (row.kept_id && row.kept_state !== 'released' && (await this.keeper.release(row))) {
         erased.audio_files += 1;
         erased.audio_bytes += row.size ?? 0;
       }

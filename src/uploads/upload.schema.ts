@@ -7,7 +7,7 @@ import type { Score, Segment, Transcript } from './results.js';
 export type UploadKind = 'answer';
 
 /** The stages an upload can pass; each is a Bull queue and a processor. */
-export const STAGES = ['transcription', 'analysis'] as const;
+export const STAGES = ['transcription', 'analysis', 'archive'] as const;
 export type StageName = (typeof STAGES)[number];
 
 /** Whether a stage works on the stored bytes, so that it cannot run once they are gone. */
@@ -19,7 +19,13 @@ export const needsBytes = (stage: StageName): boolean => stage !== 'analysis';
  */
 export type UploadState = 'uploading' | 'committed' | 'superseded' | 'duplicate' | 'failed';
 
-/** Where the bytes are: in the store, being deleted (the sweep finishes it), gone, or there never were any (text). */
+/**
+ * What becomes of audio that is kept: it is being stored in the archive, it is there, it is to be given up because the row
+ * no longer stands for anything, it was given up.
+ */
+export type KeptState = 'linking' | 'kept' | 'releasing' | 'released';
+
+/** Where the received bytes are: in the landing zone, being deleted (the sweep finishes it), gone, or there never were any (text). */
 export type AudioState = 'stored' | 'deleting' | 'deleted' | 'none';
 
 export type StageState = 'due' | 'processing' | 'done' | 'failed';
@@ -64,6 +70,9 @@ export class Upload {
   @Prop({ type: String }) audio_state!: AudioState;
   @Prop({ type: Date }) audio_deleted_at?: Date;
   @Prop({ type: Boolean }) retain_audio!: boolean;
+  /** The kept audio that this row refers to while `linking` or `kept`. */
+  @Prop({ type: MongooseSchema.Types.ObjectId }) kept_id?: Types.ObjectId;
+  @Prop({ type: String }) kept_state?: KeptState;
   /** The client's name for the file, for people; never a path. */
   @Prop({ type: String }) file_name?: string | null;
   /** Sniffed media type. */
@@ -109,6 +118,8 @@ UploadSchema.index({ user_id: 1, session_id: 1, _id: -1 });
 UploadSchema.index({ sha256: 1, user_id: 1 });
 // Which rows still name a file.
 UploadSchema.index({ file_id: 1 });
+// Who refers to kept audio.
+UploadSchema.index({ kept_id: 1 }, { sparse: true });
 // What the sweep looks for; each index holds only the few rows that are under way.
 UploadSchema.index({ lease_until: 1 }, { partialFilterExpression: { state: 'uploading' } });
 UploadSchema.index({ committed_at: 1 }, { partialFilterExpression: { link_due: true } });
@@ -116,6 +127,10 @@ UploadSchema.index({ projection_due: 1 }, { sparse: true });
 UploadSchema.index({ events_due: 1 }, { sparse: true });
 UploadSchema.index({ updated_at: 1 }, { name: 'failed_updated_at', partialFilterExpression: { state: 'failed' } });
 UploadSchema.index({ updated_at: 1 }, { partialFilterExpression: { audio_state: 'deleting' } });
+UploadSchema.index(
+  { updated_at: 1 },
+  { name: 'releasing_updated_at', partialFilterExpression: { kept_state: 'releasing' } },
+);
 for (const stage of STAGES) {
   UploadSchema.index(
     { [`stages.${stage}.due_at`]: 1 },

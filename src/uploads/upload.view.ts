@@ -54,7 +54,7 @@ export class UploadView {
     example: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
   })
   sha256!: string | null;
-  @ApiProperty({ enum: ['stored', 'deleting', 'deleted', 'none'], example: 'deleted' }) audio!: string;
+  @ApiProperty({ enum: ['stored', 'archived', 'deleting', 'deleted', 'none'], example: 'deleted' }) audio!: string;
   @ApiProperty({ type: String, nullable: true, example: 'en' }) language!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'Of a duplicate: the upload it repeats.', example: null })
   duplicate_of!: string | null;
@@ -115,7 +115,7 @@ export function uploadView(row: Upload, attempts: Attempt[]): UploadView {
     content_type: row.content_type ?? null,
     size: row.size ?? null,
     sha256: row.sha256 ?? null,
-    audio: row.audio_state,
+    audio: row.kept_state === 'kept' ? 'archived' : row.audio_state,
     language: row.language,
     duplicate_of: row.duplicate_of ?? null,
     superseded_by: row.superseded_by ?? null,

@@ -1,11 +1,14 @@
-import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
-import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiHeader, ApiOperation, ApiProperty, ApiPropertyOptional, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsOptional, IsString, Matches } from 'class-validator';
+import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/auth.decorators.js';
 import type { User } from '../auth/user.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
 import { ListQuery } from '../common/list-query.dto.js';
 import { NAME_ID, PathObjectId } from '../common/path-id.js';
+import { AudioReader } from './audio.reader.js';
+import { sendAudio } from './send-audio.js';
 import { SHOWN_STATUSES, UploadsService } from './uploads.service.js';
 import type { ShownStatus } from './upload.view.js';
 import { UploadCheckResult, UploadPage, UploadView } from './upload.view.js';
@@ -38,10 +41,15 @@ export class UploadCheck {
   sha256!: string[];
 }
 
+const AUDIO = { 'audio/*': { schema: { type: 'string', format: 'binary' } } };
+
 @ApiTags('uploads')
 @Controller('api/uploads')
 export class UploadsController {
-  constructor(private readonly uploads: UploadsService) {}
+  constructor(
+    private readonly uploads: UploadsService,
+    private readonly audio: AudioReader,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'Your uploads, newest first' })
@@ -66,5 +74,22 @@ export class UploadsController {
   @ApiErrors(401, 404)
   async getUpload(@CurrentUser() user: User, @PathObjectId('upload_id') uploadId: string): Promise<UploadView> {
     return this.uploads.get(user.id, uploadId);
+  }
+
+  @Get(':upload_id/audio')
+  @ApiOperation({ summary: 'The audio of an upload, while it waits and as long as it is kept' })
+  @ApiHeader({ name: 'Range', required: false, schema: { type: 'string' }, example: 'bytes=0-65535' })
+  @ApiResponse({ status: 200, description: 'All of it.', content: AUDIO })
+  @ApiResponse({ status: 206, description: 'The range that was asked for.', content: AUDIO })
+  @ApiResponse({ status: 304, description: 'It is the one of the ETag that was sent.' })
+  @ApiResponse({ status: 416, description: 'There is no such range.' })
+  @ApiErrors(401, 404, 503)
+  async getUploadAudio(
+    @CurrentUser() user: User,
+    @PathObjectId('upload_id') uploadId: string,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    await sendAudio(await this.audio.find(user.id, uploadId), request, response);
   }
 }

@@ -2,6 +2,9 @@ import { Module } from '@nestjs/common';
 import { MongooseModule } from '@nestjs/mongoose';
 import { EventsModule } from '../events/events.module.js';
 import { StorageModule } from '../storage/storage.module.js';
+import { AudioKeeper } from './audio.keeper.js';
+import { AudioReader } from './audio.reader.js';
+import { KeptAudio, KeptAudioSchema } from './kept-audio.schema.js';
 import { AudioRemoval } from './audio-removal.js';
 import { Intake } from './intake.js';
 import { LedgerNotes } from './ledger-notes.js';
@@ -19,6 +22,7 @@ import { UploadsService } from './uploads.service.js';
     StorageModule,
     MongooseModule.forFeature([
       { name: Upload.name, schema: UploadSchema },
+      { name: KeptAudio.name, schema: KeptAudioSchema },
       { name: Attempt.name, schema: AttemptSchema },
       { name: FinishedPiece.name, schema: FinishedPieceSchema },
     ]),
@@ -27,6 +31,8 @@ import { UploadsService } from './uploads.service.js';
     Ledger,
     LedgerNotes,
     AudioRemoval,
+    AudioKeeper,
+    AudioReader,
     StageLedger,
     Intake,
     AudioForm,
@@ -40,6 +46,8 @@ import { UploadsService } from './uploads.service.js';
     Ledger,
     LedgerNotes,
     AudioRemoval,
+    AudioKeeper,
+    AudioReader,
     StageLedger,
     Intake,
     AudioForm,

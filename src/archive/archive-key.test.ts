@@ -1,0 +1,28 @@
+import { mongo } from 'mongoose';
+import { archiveKey } from './archive-key.js';
+
+describe('the key of archived audio', () => {
+  const row = {
+    _id: new mongo.ObjectId('65abc123def4567890abcdef'),
+    kind: 'answer' as const,
+    user_id: 'alice',
+    session_id: 'interview-42',
+    question_id: 'q1',
+    content_type: 'audio/webm',
+  };
+
+  it('is sorted by kind, user, session and question', () => {
+    expect(archiveKey(row)).toBe('answer/alice/interview-42/q1/65abc123def4567890abcdef.webm');
+    expect(archiveKey({ ...row, content_type: undefined })).toMatch(/\.bin$/);
+  });
+
+  it.each([
+    ['..', '%2E.'],
+    ['../x', '%2E.%2Fx'],
+    ['a/b', 'a%2Fb'],
+    ['Zoë', 'Zo%C3%AB'],
+    ['x'.repeat(5000), 'x'.repeat(200)],
+  ])('never leaves its folder: user %.20s', (user_id, part) => {
+    expect(archiveKey({ ...row, user_id })).toBe(`answer/${part}/interview-42/q1/65abc123def4567890abcdef.webm`);
+  });
+});

@@ -1,0 +1,25 @@
+import type { Upload } from '../uploads/upload.schema.js';
+
+const EXTENSIONS: Record<string, string> = {
+  'audio/webm': 'webm',
+  'audio/ogg': 'ogg',
+  'audio/wav': 'wav',
+  'audio/mpeg': 'mp3',
+  'audio/mp4': 'm4a',
+  'audio/flac': 'flac',
+};
+/** A key of S3 holds 1024 bytes; user ids are the only part that may be long. */
+const LONGEST_PART = 200;
+
+/** `kind/user/session/question/upload_id.ext`: whoever looks through the bucket finds one person's audio side by side. */
+export function archiveKey(
+  row: Pick<Upload, '_id' | 'kind' | 'user_id' | 'session_id' | 'question_id' | 'content_type'>,
+): string {
+  const folders = [row.kind, row.user_id, row.session_id, row.question_id].map(keyPart).join('/');
+  return `${folders}/${row._id.toHexString()}.${EXTENSIONS[row.content_type ?? ''] ?? 'bin'}`;
+}
+
+/** No part may mean another folder, here or in a gateway that keeps objects as files. */
+function keyPart(text: string): string {
+  return encodeURIComponent(text).replace(/^\./, '%2E').slice(0, LONGEST_PART);
+}

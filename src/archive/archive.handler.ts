@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { mongo } from 'mongoose';
+import { AppError, PermanentError, TransientError } from '../common/app-error.js';
+import { Log } from '../common/logging.js';
+import { isMongoAway } from '../common/mongo-errors.js';
+import { Metrics } from '../common/metrics.js';
+import { Config } from '../config/config.js';
+import { StageHandler } from '../queue/stage-handler.js';
+import type { StageContext } from '../queue/stage-handler.js';
+import { StageWorker } from '../queue/stage-worker.js';
+import { Archives } from '../storage/archives.js';
+import { AudioStore } from '../storage/audio-store.js';
+import { AudioKeeper } from '../uploads/audio.keeper.js';
+import { AudioRemoval } from '../uploads/audio-removal.js';
+import type { KeptAudio } from '../uploads/kept-audio.schema.js';
+import type { StageName, Upload } from '../uploads/upload.schema.js';
+import { archiveKey } from './archive-key.js';
+
+/** While the archive is away the stage waits; this is how long before it looks again. */
+const AWAY_RETRY_S = 30;
+
+/**
+ * The stage `archive`: audio that is kept moves from the landing zone into the archive. Stored, read back and compared first, then
+ * recorded, then the landing zone's copy is deleted: at no time is there less than one whole copy that the ledger knows.
+ */
+@Injectable()
+export class ArchiveHandler extends StageHandler {
+  readonly stage = 'archive';
+  // Nobody waits for it.
+  override readonly yieldsTo = 'transcription';
+  readonly showsProgress = false;
+  readonly concurrency: number;
+  readonly timeoutS: number;
+  readonly unexpected = 'The audio could not be archived for a reason that is not known; it is tried again';
+
+  constructor(
+    private readonly keeper: AudioKeeper,
+    private readonly archives: Archives,
+    private readonly store: AudioStore,
+    private readonly removal: AudioRemoval,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+    worker: StageWorker,
+    config: Config,
+  ) {
+    super();
+    this.concurrency = config.ARCHIVE_CONCURRENCY;
+    this.timeoutS = config.ARCHIVE_TIMEOUT_S;
+    worker.register(this);
+  }
+
+  next(): readonly StageName[] {
+    return [];
+  }
+
+  async run({ claim, signal }: StageContext): Promise<Partial<Upload>> {
+    const { row } = claim;
+    if (!row.file_id || row.audio_state !== 'stored')
+      throw new PermanentError('audio_gone', 'The audio is not there any more');
+    const audio = await this.keeper.link(claim);
+    // Its result is going to be dropped: the row has ended, or another worker has it.
+    if (!audio) return {};
+    if (audio.state === 'live') this.metrics.archived.labels('shared').inc();
+    else await this.keep(audio, row, signal);
+    return { kept_state: 'kept', audio_state: 'deleting' };
+  }
+
+  private async keep(audio: KeptAudio, row: Upload, signal: AbortSignal): Promise<void> {
+    const { name } = this.archives;
+    // A key of its own for each attempt, where a paused one could still write into the same file.
+    const key = name === 's3' ? archiveKey(row) : new mongo.ObjectId().toHexString();
+    const earlier = await this.keeper.reserve(audio, row, key, this.timeoutS * 1000);
+    try {
+      if (earlier !== null) await this.archives.of(name).delete(earlier);
+      await this.copy(row, key, signal);
+      await this.compare(row, key, signal);
+    } catch (error) {
+      throw signal.aborted ? error : asAway(error, name);
+    }
+    if (!(await this.keeper.stored(audio, row, key))) {
+      if (name !== 's3') await this.archives.of(name).delete(key);
+      throw new TransientError('audio_busy', 'The same audio is being stored', { retryAfter: 2, uncounted: true });
+    }
+    this.metrics.archived.labels('stored').inc();
+    this.metrics.archivedBytes.inc(row.size ?? 0);
+    this.log.pino.info({ upload_id: row._id.toHexString(), store: name, size: row.size }, 'Audio archived');
+  }
+
+  private async copy(row: Upload, key: string, signal: AbortSignal): Promise<void> {
+    const description = {
+      filename: `${row.session_id}_${row.question_id}`,
+      contentType: row.content_type ?? '',
+      metadata: {
+        upload_id: row._id.toHexString(),
+        user_id: row.user_id,
+        session_id: row.session_id,
+        question_id: row.question_id,
+        sha256: row.sha256,
+        upload_date: row.committed_at,
+      },
+    };
+    const sink = this.archives.of(this.archives.name).create(key, description);
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of this.store.open(row.file_id!.toHexString()) as AsyncIterable<Buffer>) {
+        signal.throwIfAborted();
+        hash.update(chunk);
+        await sink.write(chunk);
+      }
+      if (hash.digest('hex') !== row.sha256)
+        throw new PermanentError('audio_altered', 'The stored audio is not the one that came; it is not archived');
+      await sink.finish(description);
+    } catch (error) {
+      // What cannot be removed now is written over, or removed, by the next attempt.
+      await sink.abort().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** A checksum in the answer to a write is about what arrived; only what comes back is about what is there. */
+  private async compare(row: Upload, key: string, signal: AbortSignal): Promise<void> {
+    const hash = createHash('sha256');
+    let size = 0;
+    for await (const chunk of this.archives.of(this.archives.name).open(key) as AsyncIterable<Buffer>) {
+      signal.throwIfAborted();
+      size += chunk.length;
+      hash.update(chunk);
+    }
+    if (size === row.size && hash.digest('hex') === row.sha256) return;
+    throw new TransientError('archive_altered', 'What the archive gives back is not what it was given');
+  }
+
+  async finished(row: Upload): Promise<void> {
+    if (row.audio_state === 'deleting' && row.file_id) this.removal.remove(row._id, row.file_id.toHexString());
+  }
+}
+
+/** An archive that is away, full or badly configured is nobody's answer's fault: the stage waits until it is back. */
+function asAway(error: unknown, name: string): unknown {
+  if (error instanceof AppError || (name === 'gridfs' && !isMongoAway(error))) return error;
+  return new TransientError('archive_away', 'The archive cannot be reached or does not take the audio', {
+    retryAfter: AWAY_RETRY_S,
+    uncounted: true,
+    cause: error,
+  });
+}

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
+import { Log } from '../common/logging.js';
+import { Config } from '../config/config.js';
+import { Archives } from '../storage/archives.js';
+import { SweepScheduler } from '../sweep/sweep.scheduler.js';
+import { Sweeper } from '../sweep/sweeper.js';
+import { AudioKeeper } from '../uploads/audio.keeper.js';
+
+const HOUR_MS = 3_600_000;
+
+/** What the sweep finishes of the archive: references that end, and uploads to S3 that were cut short. */
+@Injectable()
+export class ArchiveSweep implements OnModuleInit {
+  constructor(
+    private readonly sweeper: Sweeper,
+    private readonly scheduler: SweepScheduler,
+    private readonly keeper: AudioKeeper,
+    private readonly archives: Archives,
+    private readonly config: Config,
+    private readonly log: Log,
+  ) {}
+
+  onModuleInit(): void {
+    this.sweeper.also('kept_audio_releases', (dryRun) => this.keeper.releaseOverdue(dryRun));
+    this.scheduler.addRare(() => this.removeAbandoned());
+  }
+
+  private async removeAbandoned(): Promise<void> {
+    const before = new Date(Date.now() - this.config.S3_ABANDONED_UPLOAD_H * HOUR_MS);
+    const count = await this.archives.of(this.archives.name).removeAbandoned(before);
+    if (count > 0) this.log.pino.info({ count }, 'Multipart uploads removed that were cut short');
+  }
+}

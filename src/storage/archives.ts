@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { InjectConnection } from '@nestjs/mongoose';
+import type { Connection } from 'mongoose';
+import { HealthRegistry } from '../common/health.js';
+import { AppError } from '../common/app-error.js';
+import { Config } from '../config/config.js';
+import type { AudioStore } from './audio-store.js';
+import { GridFsAudioStore } from './gridfs.audio-store.js';
+import { S3AudioStore } from './s3.audio-store.js';
+
+/** GridFS bucket of kept audio, beside `fs`, the landing zone. */
+const BUCKET = 'archive';
+
+/** Where kept audio goes, and where it went under an earlier `AUDIO_ARCHIVE`. */
+@Injectable()
+export class Archives implements OnModuleInit, OnApplicationShutdown {
+  /** Of what is archived now. */
+  readonly name: 'gridfs' | 's3';
+  private readonly gridfs: GridFsAudioStore;
+  private readonly s3: S3AudioStore | null;
+
+  constructor(
+    @InjectConnection() connection: Connection,
+    config: Config,
+    private readonly health: HealthRegistry,
+  ) {
+    this.name = config.AUDIO_ARCHIVE;
+    this.gridfs = new GridFsAudioStore(connection, BUCKET);
+    this.s3 = config.S3_BUCKET === null ? null : new S3AudioStore(config);
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.gridfs.onModuleInit();
+    // Uploads are taken, and transcribed, without the archive; it catches up.
+    if (this.name === 's3')
+      this.health.register('archive', () => this.of('s3').check().catch(unreachable), { required: false });
+  }
+
+  /** @throws AppError when it is no longer configured */
+  of(name: 'gridfs' | 's3'): AudioStore {
+    const store = name === 's3' ? this.s3 : this.gridfs;
+    if (!store) throw new AppError('unavailable', 'archive_unknown', 'The archive of this audio is not configured');
+    return store;
+  }
+
+  onApplicationShutdown(): void {
+    this.s3?.close();
+  }
+}
+
+function unreachable(cause: unknown): never {
+  throw new AppError('unavailable', 'archive_away', 'The bucket of the archive cannot be reached', { cause });
+}

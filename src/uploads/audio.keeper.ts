@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { InjectConnection } from '@nestjs/mongoose';
+import { mongo } from 'mongoose';
+import type { Connection } from 'mongoose';
+import { TransientError } from '../common/app-error.js';
+import { Log } from '../common/logging.js';
+import { isDuplicateKey, isMongoAway } from '../common/mongo-errors.js';
+import { nativeCollection } from '../common/mongo-collection.js';
+import { Config } from '../config/config.js';
+import { Archives } from '../storage/archives.js';
+import type { KeptAudio } from './kept-audio.schema.js';
+import { Ledger } from './ledger.js';
+import type { Claim } from './stage-ledger.js';
+import type { Upload } from './upload.schema.js';
+
+/** A deletion that takes longer has lost its process. */
+const STALE_MS = 60_000;
+/** When to look again at what somebody else is storing or deleting. */
+const LOOK_AGAIN_S = 2;
+/** References given up in one sweep. */
+const MOST = 1000;
+
+/**
+ * Who refers to which kept audio. Whoever links writes the reference first and looks at the audio then; whoever deletes marks the
+ * audio first and counts the references then: one of the two always sees the other.
+ */
+@Injectable()
+export class AudioKeeper {
+  readonly kept: mongo.Collection<KeptAudio>;
+
+  constructor(
+    @InjectConnection() connection: Connection,
+    private readonly ledger: Ledger,
+    private readonly archives: Archives,
+    private readonly config: Config,
+    private readonly log: Log,
+  ) {
+    this.kept = nativeCollection<KeptAudio>(connection, 'kept_audio');
+  }
+
+  /**
+   * Makes the claimed row refer to the kept audio of its bytes.
+   *
+   * @returns null when the claim is lost
+   * @throws TransientError while that audio is being deleted
+   */
+  async link(claim: Claim): Promise<KeptAudio | null> {
+    const { row } = claim;
+    const audio = (await this.find(row)) ?? (await this.insert(row));
+    const held = {
+      _id: row._id,
+      state: 'committed' as const,
+      [`stages.${claim.stage}.token`]: claim.token,
+    };
+    if (!(await this.ledger.change(held, { kept_id: audio._id, kept_state: 'linking' }))) return null;
+    const now = await this.kept.findOne({ _id: audio._id });
+    if (!now || now.state === 'deleting') throw busy('The same audio is being deleted just now');
+    return now;
+  }
+
+  private find({ user_id, sha256 }: Upload): Promise<KeptAudio | null> {
+    return this.kept.findOne({ user_id, sha256 });
+  }
+
+  private async insert(row: Upload): Promise<KeptAudio> {
+    const now = new Date();
+    const audio: KeptAudio = {
+      _id: new mongo.ObjectId(),
+      user_id: row.user_id,
+      sha256: row.sha256 ?? '',
+      state: 'storing',
+      store: this.archives.name,
+      key: null,
+      by: row._id,
+      token: null,
+      content_type: row.content_type ?? '',
+      size: row.size ?? 0,
+      created_at: now,
+      updated_at: now,
+    };
+    try {
+      await this.kept.insertOne(audio);
+      return audio;
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      const other = await this.find(row);
+      if (!other) throw busy('The same audio is being deleted just now');
+      return other;
+    }
+  }
+
+  /**
+   * Reserves the storing of an audio for one row.
+   *
+   * @param key under which it is about to be written
+   * @param patienceMs how long another row's worker may take
+   * @returns the key of an earlier attempt, whose bytes are to be removed; null when there was none
+   * @throws TransientError while another row's worker is storing the same bytes, or has just done so
+   */
+  async reserve(audio: KeptAudio, row: Upload, key: string, patienceMs: number): Promise<string | null> {
+    const isOurs = audio.by.equals(row._id) || audio.key === null;
+    if (!isOurs && Date.now() - audio.updated_at.getTime() < patienceMs) throw busy('The same audio is being stored');
+    const asSeen = { _id: audio._id, state: 'storing' as const, key: audio.key, by: audio.by };
+    const set = { key, by: row._id, store: this.archives.name, updated_at: new Date() };
+    const { modifiedCount } = await this.kept.updateOne(asSeen, { $set: set });
+    if (modifiedCount !== 1) throw busy('The same audio is being stored');
+    return audio.store === this.archives.name && audio.key !== key ? audio.key : null;
+  }
+
+  /** Every byte is there and was checked. False when the storing was given to somebody else meanwhile. */
+  async stored(audio: KeptAudio, row: Upload, key: string): Promise<boolean> {
+    const ours = { _id: audio._id, state: 'storing' as const, key, by: row._id };
+    const { modifiedCount } = await this.kept.updateOne(ours, { $set: { state: 'live', updated_at: new Date() } });
+    return modifiedCount === 1;
+  }
+
+  /** The row's reference ends; with the last one the bytes go. Safe to repeat. True if bytes were deleted. */
+  async release(row: Pick<Upload, '_id' | 'kept_id'>): Promise<boolean> {
+    await this.ledger.change({ _id: row._id }, { kept_state: 'releasing' });
+    const deleted = row.kept_id ? await this.collect(row.kept_id) : false;
+    await this.ledger.change({ _id: row._id, kept_state: 'releasing' }, { kept_state: 'released' });
+    return deleted;
+  }
+
+  /** What the requests and workers left: rows that no longer stand for anything. @returns how many there were */
+  async releaseOverdue(dryRun: boolean): Promise<number> {
+    const before = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
+    const overdue = { kept_state: 'releasing' as const, updated_at: { $lt: before } };
+    if (dryRun) return this.ledger.rows.countDocuments(overdue);
+    const rows = await this.ledger.rows
+      .find(overdue, { projection: { kept_id: 1 } })
+      .limit(MOST)
+      .toArray();
+    for (const row of rows) {
+      try {
+        await this.release(row);
+      } catch (error) {
+        if (isMongoAway(error)) throw error;
+        // The archive may be away; one that cannot be released must not keep the others.
+        this.log.pino.warn({ err: error, upload_id: row._id.toHexString() }, 'Kept audio not released yet');
+      }
+    }
+    return rows.length;
+  }
+
+  private async collect(id: mongo.ObjectId): Promise<boolean> {
+    const token = randomUUID();
+    const audio = await this.kept.findOne({ _id: id });
+    if (!audio) return false;
+    const isFree = audio.state !== 'deleting' || Date.now() - audio.updated_at.getTime() > STALE_MS;
+    // Somebody is at it; if that process dies, the sweep comes by.
+    if (!isFree) throw busy('The same audio is being deleted by another process');
+    const asSeen = { _id: id, state: audio.state, token: audio.token };
+    const mark = { state: 'deleting' as const, token, updated_at: new Date() };
+    if ((await this.kept.updateOne(asSeen, { $set: mark })).modifiedCount !== 1) return this.collect(id);
+    const wanted = await this.ledger.rows.countDocuments({ kept_id: id, kept_state: { $in: ['linking', 'kept'] } });
+    if (wanted > 0) {
+      // What a dead process had begun to delete must be stored anew.
+      const state = audio.state === 'deleting' ? 'storing' : audio.state;
+      await this.kept.updateOne({ _id: id, state: 'deleting', token }, { $set: { state, token: null } });
+      return false;
+    }
+    const deleted = audio.key !== null && (await this.archives.of(audio.store).delete(audio.key));
+    await this.kept.deleteOne({ _id: id, state: 'deleting', token });
+    this.log.pino.info({ kept_id: id.toHexString(), store: audio.store }, 'Kept audio deleted');
+    return deleted;
+  }
+
+  /** What a row's kept audio is, null where it has none (any more). */
+  async of(row: Upload): Promise<KeptAudio | null> {
+    if (row.kept_state !== 'kept' || !row.kept_id) return null;
+    return this.kept.findOne({ _id: row.kept_id });
+  }
+}
+
+function busy(message: string): TransientError {
+  return new TransientError('audio_busy', message, { retryAfter: LOOK_AGAIN_S, uncounted: true });
+}

@@ -1,0 +1,66 @@
+import { pipeline } from 'node:stream/promises';
+import type { Request, Response } from 'express';
+import type { ReadableAudio } from './audio.reader.js';
+
+/** Answers with audio, whole or in part (RFC 9110, 13 and 14); a player asks for ranges as its user jumps. */
+export async function sendAudio(audio: ReadableAudio, request: Request, response: Response): Promise<void> {
+  const etag = `"${audio.sha256}"`;
+  response.attachment(audio.fileName);
+  response.set({
+    'Content-Type': audio.contentType,
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': 'private, no-cache',
+    ETag: etag,
+  });
+  if (request.fresh) {
+    response.status(304).end();
+    return;
+  }
+  const range = rangeOf(request, audio.size, etag);
+  if (range === 'unsatisfiable') {
+    response.set('Content-Range', `bytes */${audio.size}`);
+    response.status(416).json({ detail: 'Requested range not satisfiable' });
+    return;
+  }
+  const { start, end } = range ?? { start: 0, end: audio.size };
+  response.set('Content-Length', String(end - start));
+  if (range) response.status(206).set('Content-Range', `bytes ${start}-${end - 1}/${audio.size}`);
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  const bytes = audio.open(range ?? undefined);
+  try {
+    await pipeline(bytes, response);
+  } catch (error) {
+    // Who leaves in the middle has heard enough; what fails before the first byte is an error like any other.
+    if (!response.headersSent) {
+      for (const name of response.getHeaderNames()) if (OF_AUDIO.has(name)) response.removeHeader(name);
+      throw error;
+    }
+  }
+}
+
+const OF_AUDIO = new Set([
+  'accept-ranges',
+  'content-disposition',
+  'content-length',
+  'content-range',
+  'content-type',
+  'etag',
+]);
+
+/** The one range that is asked for; null for the whole. Several at once are answered with the whole, as RFC 9110 allows. */
+function rangeOf(
+  request: Request,
+  size: number,
+  etag: string,
+): { start: number; end: number } | 'unsatisfiable' | null {
+  const condition = request.get('if-range');
+  if (condition !== undefined && condition !== etag) return null;
+  const ranges = request.range(size, { combine: true });
+  if (ranges === -1) return 'unsatisfiable';
+  if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return null;
+  const { start, end } = ranges[0]!;
+  return { start, end: end + 1 };
+}
