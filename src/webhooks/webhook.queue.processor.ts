@@ -1,6 +1,6 @@
 import { InjectQueue } from '@nestjs/bull';
 import { Injectable } from '@nestjs/common';
-import type { BeforeApplicationShutdown } from '@nestjs/common';
+import type { OnModuleDestroy } from '@nestjs/common';
 import type { Job, Queue } from 'bull';
 import { Log } from '../common/logging.js';
 import { pauseQueue } from '../queue/queue-stop.js';
@@ -17,7 +17,7 @@ const AT_ONCE = 8;
 
 /** Says to the workers which webhook has something due. It promises nothing: what Redis lost, the sweep finds. */
 @Injectable()
-export class WebhookQueue implements BeforeApplicationShutdown {
+export class WebhookQueue implements OnModuleDestroy {
   private isTaking = false;
 
   constructor(
@@ -59,7 +59,8 @@ export class WebhookQueue implements BeforeApplicationShutdown {
     this.queue.process(AT_ONCE, run).catch(() => undefined);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    if (this.isTaking) await pauseQueue(this.queue);
+  /** Without waiting for it: a wake that still comes in is one that the sweep will give again. */
+  onModuleDestroy(): void {
+    if (this.isTaking) void pauseQueue(this.queue);
   }
 }

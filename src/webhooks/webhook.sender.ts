@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { BeforeApplicationShutdown } from '@nestjs/common';
+import type { BeforeApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { correlationIdFrom, runWithCorrelation } from '../common/correlation.js';
 import { Gate } from '../common/gate.js';
@@ -28,7 +28,7 @@ interface Lane {
 
 /** Sends what is due: each webhook has a lane of its own, so that a receiver that is slow or dead holds up no other. */
 @Injectable()
-export class WebhookSender implements BeforeApplicationShutdown {
+export class WebhookSender implements OnModuleDestroy, BeforeApplicationShutdown {
   private readonly lanes = new Map<string, Lane>();
   private readonly gate: Gate;
   private readonly stopping = new AbortController();
@@ -114,9 +114,12 @@ export class WebhookSender implements BeforeApplicationShutdown {
     return this.deliveries.cancel({ webhook_id: webhookId }, 'webhook_disabled', 'The webhook was disabled');
   }
 
-  /** Requests under way are ended, and given back. */
-  async beforeApplicationShutdown(): Promise<void> {
+  /** Requests under way are ended, and given back. At once: the stages wait for nobody when they stop. */
+  onModuleDestroy(): void {
     this.stopping.abort(new Error('The process stops'));
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
     await Promise.all([...this.lanes.values()].map(({ done }) => done));
   }
 }

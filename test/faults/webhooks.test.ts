@@ -112,7 +112,7 @@ describe('events for webhooks', () => {
   it('outlive a receiver that is down, and FLUSHALL while they wait', async () => {
     const port = receiver.port;
     await receiver.stop();
-    await stand.worker();
+    const worker = await stand.worker();
     const uploads = await Promise.all(['q1', 'q2', 'q3'].map(upload));
     const deliveries = stand.database.collection('webhook_deliveries');
     await until('all have been tried', async () => {
@@ -125,6 +125,10 @@ describe('events for webhooks', () => {
     receiver = await WebhookReceiver.start(port);
     await allTold(uploads);
     await expectOnce(uploads);
+    // What operators read of it: neither where it went to, which may hold a password, nor the secret.
+    await worker.logged('Webhook not delivered, will be tried again');
+    await worker.logged('Webhook delivered');
+    for (const hidden of [secret, `127.0.0.1:${port}`]) expect(worker.tail()).not.toContain(hidden);
   });
 
   it('arrive while Redis is away', async () => {
