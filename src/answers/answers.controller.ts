@@ -13,6 +13,7 @@ import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/auth.decorators.js';
 import type { User } from '../auth/user.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
+import { matchesEtag } from '../common/etag.js';
 import { PathId } from '../common/path-id.js';
 import { ApiIdempotencyKey, Idempotent } from '../idempotency/idempotent.decorator.js';
 import { UploadLimit } from '../limits/limits.guard.js';
@@ -117,7 +118,7 @@ export class AnswersController {
     const { etag, json } = await this.statuses.ofSession(user.id, sessionId);
     response.setHeader('ETag', etag);
     response.setHeader('Cache-Control', 'private, no-cache');
-    if (matches(request.headers['if-none-match'], etag)) {
+    if (matchesEtag(request.headers['if-none-match'], etag)) {
       response.status(304);
       return undefined;
     }
@@ -148,10 +149,4 @@ export class AnswersController {
     if (result.status === 'transcription_pending') response.setHeader('Retry-After', String(result.retry_after));
     return result;
   }
-}
-
-/** RFC 9110, weak comparison. */
-function matches(header: string | undefined, etag: string): boolean {
-  if (!header) return false;
-  return header === '*' || header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === etag);
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
-import { AppError, PermanentError, TransientError } from '../common/app-error.js';
+import { PermanentError, TransientError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
-import { isMongoAway } from '../common/mongo-errors.js';
 import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 import { StageHandler } from '../queue/stage-handler.js';
@@ -17,9 +16,6 @@ import type { KeptAudio } from '../uploads/kept-audio.schema.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { archiveKey } from './archive-key.js';
 
-/** While the archive is away the stage waits; this is how long before it looks again. */
-const AWAY_RETRY_S = 30;
-
 /**
  * The stage `archive`: audio that is kept moves from the landing zone into the archive. Stored, read back and compared first, then
  * recorded, then the landing zone's copy is deleted: at no time is there less than one whole copy that the ledger knows.
@@ -32,6 +28,7 @@ export class ArchiveHandler extends StageHandler {
   readonly showsProgress = false;
   readonly concurrency: number;
   readonly timeoutS: number;
+  private readonly retryS: number;
   readonly unexpected = 'The audio could not be archived for a reason that is not known; it is tried again';
 
   constructor(
@@ -47,6 +44,7 @@ export class ArchiveHandler extends StageHandler {
     super();
     this.concurrency = config.ARCHIVE_CONCURRENCY;
     this.timeoutS = config.ARCHIVE_TIMEOUT_S;
+    this.retryS = config.ARCHIVE_RETRY_S;
     worker.register(this);
   }
 
@@ -76,7 +74,7 @@ export class ArchiveHandler extends StageHandler {
       await this.copy(row, key, signal);
       await this.compare(row, key, signal);
     } catch (error) {
-      throw signal.aborted ? error : asAway(error, name);
+      throw this.archives.of(name).isAway(error) ? this.away(error) : error;
     }
     if (!(await this.keeper.stored(audio, row, key))) {
       if (name !== 's3') await this.archives.of(name).delete(key);
@@ -85,6 +83,12 @@ export class ArchiveHandler extends StageHandler {
     this.metrics.archived.labels('stored').inc();
     this.metrics.archivedBytes.inc(row.size ?? 0);
     this.log.pino.info({ upload_id: row._id.toHexString(), store: name, size: row.size }, 'Audio archived');
+  }
+
+  /** Nobody's answer is at fault: the stage waits until the archive is back. */
+  private away(cause: unknown): TransientError {
+    const message = 'The archive cannot be reached or does not take the audio';
+    return new TransientError('archive_away', message, { retryAfter: this.retryS, uncounted: true, cause });
   }
 
   private async copy(row: Upload, key: string, signal: AbortSignal): Promise<void> {
@@ -120,28 +124,25 @@ export class ArchiveHandler extends StageHandler {
 
   /** A checksum in the answer to a write is about what arrived; only what comes back is about what is there. */
   private async compare(row: Upload, key: string, signal: AbortSignal): Promise<void> {
+    const archive = this.archives.of(this.archives.name);
     const hash = createHash('sha256');
-    let size = 0;
-    for await (const chunk of this.archives.of(this.archives.name).open(key) as AsyncIterable<Buffer>) {
-      signal.throwIfAborted();
-      size += chunk.length;
-      hash.update(chunk);
+    let fault: unknown;
+    try {
+      for await (const chunk of archive.open(key) as AsyncIterable<Buffer>) {
+        signal.throwIfAborted();
+        hash.update(chunk);
+      }
+    } catch (error) {
+      if (signal.aborted || archive.isAway(error)) throw error;
+      // The SDK compares checksums too.
+      fault = error;
     }
-    if (size === row.size && hash.digest('hex') === row.sha256) return;
-    throw new TransientError('archive_altered', 'What the archive gives back is not what it was given');
+    if (fault === undefined && hash.digest('hex') === row.sha256) return;
+    const message = 'What the archive gives back is not what it was given';
+    throw new TransientError('archive_altered', message, { cause: fault });
   }
 
   async finished(row: Upload): Promise<void> {
     if (row.audio_state === 'deleting' && row.file_id) this.removal.remove(row._id, row.file_id.toHexString());
   }
-}
-
-/** An archive that is away, full or badly configured is nobody's answer's fault: the stage waits until it is back. */
-function asAway(error: unknown, name: string): unknown {
-  if (error instanceof AppError || (name === 'gridfs' && !isMongoAway(error))) return error;
-  return new TransientError('archive_away', 'The archive cannot be reached or does not take the audio', {
-    retryAfter: AWAY_RETRY_S,
-    uncounted: true,
-    cause: error,
-  });
 }

@@ -154,6 +154,13 @@ export const variables = {
     'Multipart uploads that were cut short are removed when they are older.',
   ),
   ARCHIVE_CONCURRENCY: int(2, 1, 32, 'jobs', 'Files archived at once in one worker.'),
+  ARCHIVE_RETRY_S: number(
+    30,
+    0.1,
+    3600,
+    's',
+    'How long archiving waits while S3 is away; such waits count as no attempt.',
+  ),
   ARCHIVE_TIMEOUT_S: int(900, 10, 7200, 's', 'Longest the archiving of one file may take.'),
   PUBLIC_URL: url(
     ['https', 'http'],

@@ -124,7 +124,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const { stage } = handler;
     const next = handler.next(claim.row);
     if (!(await this.stages.complete(claim, result, next))) return this.fenced(claim);
-    const row = this.stages.after(claim, result, next);
+    const row = await this.stages.latest(this.stages.after(claim, result, next));
     this.observe(claim, 'done');
     await this.targets.of(row).project(row);
     this.notes.projected(row._id, claim.token);
@@ -155,7 +155,9 @@ export class StageWorker implements BeforeApplicationShutdown {
     const stageError = { code: error.code, message: error.message };
     const verdict = await this.stages.fail(claim, stageError, error);
     if (!verdict) return this.fenced(claim);
-    await this.targets.of(claim.row).project(this.stages.afterFailure(claim, stageError, verdict));
+    await this.targets
+      .of(claim.row)
+      .project(await this.stages.latest(this.stages.afterFailure(claim, stageError, verdict)));
     this.notes.projected(claim.id, claim.token);
     this.observe(claim, verdict.outcome === 'retry' ? 'retried' : 'failed');
     const line = { ...ids(claim.row), stage, attempt: claim.attempt, code: error.code, err: cause };

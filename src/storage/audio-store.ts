@@ -52,6 +52,10 @@ export abstract class AudioStore {
   removeAbandoned(_before: Date): Promise<number> {
     return Promise.resolve(0);
   }
+  /** Whether an error of this store says that it cannot be reached, or takes nothing from anybody just now. */
+  isAway(_error: unknown): boolean {
+    return false;
+  }
   /** Resolves when the store can take bytes, rejects with the reason otherwise. */
   abstract check(): Promise<void>;
 }

@@ -28,6 +28,19 @@ const IDLE_TIMEOUT_MS = 60_000;
 /** Parts of a file in memory at once. */
 const PARTS_AT_ONCE = 2;
 
+const AWAY_STATUS = new Set([401, 403, 404, 408, 429]);
+const AWAY_NAMES = new Set(['TimeoutError', 'CredentialsProviderError', 'NoSuchBucket']);
+const AWAY_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
 /** Audio as objects of a bucket (AWS S3, R2, MinIO); an id is the object's key after the prefix. */
 export class S3AudioStore extends AudioStore {
   private readonly client: S3Client;
@@ -153,6 +166,14 @@ export class S3AudioStore extends AudioStore {
       next = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : null;
     }
     return count;
+  }
+
+  /** Also while keys or bucket are wrong: whoever runs the service puts that right. */
+  override isAway(error: unknown): boolean {
+    const status = statusOf(error);
+    if (status !== undefined && status !== 400) return status >= 500 || AWAY_STATUS.has(status);
+    const { name, code, message } = error as NodeJS.ErrnoException;
+    return AWAY_NAMES.has(name) || AWAY_CODES.has(code ?? '') || /socket hang up|credentials/i.test(message);
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
+import { matchesEtag } from '../common/etag.js';
 import type { ReadableAudio } from './audio.reader.js';
 
 /** Answers with audio, whole or in part (RFC 9110, 13 and 14); a player asks for ranges as its user jumps. */
@@ -12,7 +13,7 @@ export async function sendAudio(audio: ReadableAudio, request: Request, response
     'Cache-Control': 'private, no-cache',
     ETag: etag,
   });
-  if (request.fresh) {
+  if (matchesEtag(request.headers['if-none-match'], etag)) {
     response.status(304).end();
     return;
   }

@@ -117,6 +117,11 @@ export class StageLedger {
     };
   }
 
+  /** The row as it is by now: kept audio is archived beside its analysis, so that what one stage leaves is not all there is. */
+  async latest(row: Upload): Promise<Upload> {
+    return row.retain_audio ? ((await this.ledger.find(row._id)) ?? row) : row;
+  }
+
   /** The row as `fail` left it, without reading it again. */
   afterFailure(claim: Claim, error: StageError, verdict: Verdict): Upload {
     const state = verdict.outcome === 'retry' ? ('due' as const) : ('failed' as const);

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { mongo } from 'mongoose';
+import { eventually } from '../support/service.js';
 
 const LONG_AGO_MS = 2 * 3_600_000;
 
@@ -37,3 +38,11 @@ export async function age(db: mongo.Db, uploadId: string, set: Record<string, un
 }
 
 export const longAgo = (): Date => new Date(Date.now() - LONG_AGO_MS);
+
+/** Resolves when the mark is gone by which the sweep would finish the request: it goes a moment after the answer. */
+export async function isLinked(db: mongo.Db, uploadId: string): Promise<void> {
+  await eventually(async () => {
+    const row = await db.collection('uploads').findOne({ _id: new mongo.ObjectId(uploadId) });
+    if (row?.['link_due']) throw new Error(`${uploadId} is marked as not linked`);
+  });
+}

@@ -3,7 +3,7 @@ import { mongo } from 'mongoose';
 import { recoverCommand, verifyCommand } from '../../src/recovery/recovery.commands.js';
 import type { WithServices } from '../../src/recovery/recovery.commands.js';
 import { type Caller, type Json, speech, startTestService, type TestService } from '../support/service.js';
-import { age, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
+import { age, isLinked, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
 
 jest.setTimeout(60_000);
 
@@ -31,7 +31,9 @@ const orphan = () => plantFile(service.db, { upload_id: new mongo.ObjectId().toH
 
 async function uploaded(question = 'q1', session = 's'): Promise<Json> {
   if ((await alice.get(`/api/sessions/${session}`)).status === 404) await alice.session([], { id: session });
-  return (await alice.upload(session, question, WEBM)).body;
+  const { body } = await alice.upload(session, question, WEBM);
+  await isLinked(service.db, body.upload_id);
+  return body;
 }
 
 async function quarantineIsOver(_id: mongo.ObjectId): Promise<void> {
@@ -101,7 +103,6 @@ describe('recover', () => {
 
   it('does at once what the sweep does, and says how often', async () => {
     const { upload_id } = await uploaded('q1');
-    await rows().updateOne({ _id: id(upload_id) }, { $unset: { link_due: 1 } });
     await age(service.db, upload_id, {
       'stages.transcription.state': 'processing',
       'stages.transcription.attempts': 1,

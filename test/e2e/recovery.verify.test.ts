@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { type Caller, eventually, type Json, speech, startTestService, type TestService } from '../support/service.js';
-import { age, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
+import { age, isLinked, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
 
 jest.setTimeout(60_000);
 
@@ -33,6 +33,7 @@ const id = (hex: string) => new mongo.ObjectId(hex);
 async function uploaded(question: string): Promise<Json> {
   if ((await alice.get('/api/sessions/s')).status === 404) await alice.session([], { id: 's' });
   const { body } = await alice.upload('s', question, WEBM);
+  await isLinked(service.db, body.upload_id);
   return body;
 }
 
@@ -141,7 +142,6 @@ describe('verify', () => {
     const expected: [string, string][] = [];
     for (const [reason, fields] of set) {
       const { upload_id } = await uploaded(reason);
-      await rows().updateOne({ _id: id(upload_id) }, { $unset: { link_due: 1 } });
       await age(service.db, upload_id, fields);
       expected.push([upload_id, reason]);
     }

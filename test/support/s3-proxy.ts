@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { type IncomingMessage, type Server, type ServerResponse, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** Stands before an S3 server and lets it be busy, or spoil what it gives back. */
+export class S3Proxy {
+  /** How many of the next requests are told to slow down. */
+  slowDowns = 0;
+  /** How many were. */
+  slowedDown = 0;
+  /** Turns a bit of every object that is read. */
+  spoils = false;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly port: number,
+  ) {
+    server.on('request', (from: IncomingMessage, to: ServerResponse) => this.pass(from, to));
+  }
+
+  static async start(port: number): Promise<S3Proxy> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new S3Proxy(server, port);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  private pass(from: IncomingMessage, to: ServerResponse): void {
+    if (this.slowDowns > 0) {
+      this.slowDowns -= 1;
+      this.slowedDown += 1;
+      from.resume();
+      to.writeHead(503, { 'content-type': 'application/xml' });
+      to.end('<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>');
+      return;
+    }
+    const { method, url, headers } = from;
+    // The signature covers the host that the client asked for: it is passed on as it is.
+    const onward = request({ host: '127.0.0.1', port: this.port, method, path: url, headers }, (answer) => {
+      to.writeHead(answer.statusCode ?? 502, answer.headers);
+      const isObject = method === 'GET' && !url?.includes('?list-type') && answer.statusCode === 200;
+      answer.on('data', (chunk: Buffer) => {
+        if (this.spoils && isObject) chunk[0]! ^= 1;
+        to.write(chunk);
+      });
+      answer.on('end', () => to.end());
+    });
+    onward.on('error', () => to.destroy());
+    from.pipe(onward);
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+}
