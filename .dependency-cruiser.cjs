@@ -1,6 +1,7 @@
 // Direction of imports, upward never and in a circle never:
 // entry points → app module → features → shared → foundations → callers → config, common
-const features = 'answers|transcription|analysis|archive|resumable|recordings|documents|content|admin|ops|webhooks|alerts';
+const features =
+  'answers|transcription|analysis|archive|resumable|recordings|documents|content|admin|ops|webhooks|alerts';
 // The session is the document that answers, scores and documents are written into, and the sweep is also called by hand by
 // the admin: both serve several features and know none.
 const shared = 'sessions|sweep';
