@@ -59,9 +59,19 @@ export class ArchiveHandler extends StageHandler {
     const audio = await this.keeper.link(claim);
     // Its result is going to be dropped: the row has ended, or another worker has it.
     if (!audio) return {};
-    if (audio.state === 'live') this.metrics.archived.labels('shared').inc();
-    else await this.keep(audio, row, signal);
+    // The landing zone's copy may be the last one: a reference is only worth what is really there.
+    const unstored = audio.state === 'live' ? await this.missing(audio) : audio;
+    if (unstored) await this.keep(unstored, row, signal);
+    else this.metrics.archived.labels('shared').inc();
     return { kept_state: 'kept', audio_state: 'deleting' };
+  }
+
+  private async missing(audio: KeptAudio): Promise<KeptAudio | null> {
+    try {
+      return await this.keeper.missing(audio);
+    } catch (error) {
+      throw asAway(error, audio.store);
+    }
   }
 
   private async keep(audio: KeptAudio, row: Upload, signal: AbortSignal): Promise<void> {

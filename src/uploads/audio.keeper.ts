@@ -108,6 +108,23 @@ export class AudioKeeper {
     return audio.store === this.archives.name && audio.key !== key ? audio.key : null;
   }
 
+  /**
+   * Whether live audio is where the ledger says: a bucket's lifecycle rule, or a person, may have deleted it without telling.
+   *
+   * @returns the audio to be stored anew where it is not
+   * @throws TransientError when it changed meanwhile
+   */
+  async missing(audio: KeptAudio): Promise<KeptAudio | null> {
+    const found = audio.key === null ? null : await this.archives.of(audio.store).stat(audio.key);
+    if (found?.size === audio.size) return null;
+    const asSeen = { _id: audio._id, state: 'live' as const, key: audio.key };
+    const set = { state: 'storing' as const, key: null, updated_at: new Date() };
+    if ((await this.kept.updateOne(asSeen, { $set: set })).modifiedCount !== 1)
+      throw busy('The same audio is being stored');
+    this.log.pino.warn({ kept_id: audio._id.toHexString(), store: audio.store }, 'Kept audio was gone, is stored anew');
+    return { ...audio, ...set };
+  }
+
   /** Every byte is there and was checked. False when the storing was given to somebody else meanwhile. */
   async stored(audio: KeptAudio, row: Upload, key: string): Promise<boolean> {
     const ours = { _id: audio._id, state: 'storing' as const, key, by: row._id };

@@ -1,0 +1,42 @@
+import { jest } from '@jest/globals';
+import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
+import { type Caller, eventually, fresh } from '../support/service.js';
+
+jest.setTimeout(60_000);
+
+let running: ServiceWithEngine;
+let alice: Caller;
+
+beforeAll(async () => {
+  running = await startWithEngine();
+  alice = await running.service.user('alice');
+});
+afterAll(() => running.stop());
+
+describe('kept audio that somebody deleted from the archive', () => {
+  it('is stored anew when the same bytes come again, and not taken for granted', async () => {
+    const { db } = running.service;
+    const session = await alice.session(['q1', 'q2'], { retain_audio: true });
+    const bytes = fresh('reading.webm');
+    const archived = async (question: string) => {
+      await alice.upload(session, question, bytes);
+      return eventually(async () => {
+        const row = await db.collection('uploads').findOne({ session_id: session, question_id: question });
+        expect(row).toMatchObject({ kept_state: 'kept', audio_state: 'deleted' });
+        return row!;
+      });
+    };
+    const first = await archived('q1');
+    await db.collection('archive.chunks').deleteMany({});
+    await db.collection('archive.files').deleteMany({});
+    const second = await archived('q2');
+    expect(second['kept_id']).toEqual(first['kept_id']);
+    for (const { _id } of [first, second]) {
+      const response = await fetch(`${alice.url}/api/uploads/${String(_id)}/audio`, {
+        headers: { authorization: alice.authorization },
+      });
+      expect(response.status).toBe(200);
+      expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
+    }
+  });
+});
