@@ -70,7 +70,7 @@ export class ArchiveHandler extends StageHandler {
     try {
       return await this.keeper.missing(audio);
     } catch (error) {
-      throw asAway(error, audio.store);
+      throw this.archives.of(audio.store).isAway(error) ? this.away(error) : error;
     }
   }
 
@@ -87,7 +87,8 @@ export class ArchiveHandler extends StageHandler {
       throw this.archives.of(name).isAway(error) ? this.away(error) : error;
     }
     if (!(await this.keeper.stored(audio, row, key))) {
-      if (name !== 's3') await this.archives.of(name).delete(key);
+      // Another attempt has it, or the row was erased meanwhile; under S3 that attempt's key may be the same.
+      if (!(await this.keeper.names(key))) await this.archives.of(name).delete(key);
       throw new TransientError('audio_busy', 'The same audio is being stored', { retryAfter: 2, uncounted: true });
     }
     this.metrics.archived.labels('stored').inc();

@@ -21,6 +21,7 @@ const ERRORS: Record<number, Documented> = {
   409: { description: 'In conflict with a state', example: 'This Idempotency-Key was used with other content' },
   413: { description: 'Too large', example: 'The file is larger than 50 MB' },
   415: { description: 'Not a type that is accepted here', example: 'The file is not audio in a known format' },
+  416: { description: 'There is no such range', example: 'Requested range not satisfiable' },
   429: {
     description: 'Too much in this minute',
     example: 'Too many uploads: at most 60 a minute.',

@@ -14,7 +14,7 @@ export interface FileWithoutRecord {
   uploaded_at: Date;
 }
 
-/** A row that waits for, or keeps, bytes that are not all there. */
+/** A row that waits for, or keeps, bytes that are not all there. Of archived audio `file_id` is its key in the archive. */
 export interface RecordWithoutFile {
   category: 'records_without_files';
   upload_id: string;

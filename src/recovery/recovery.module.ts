@@ -15,6 +15,7 @@ import { Quarantined, QuarantinedSchema } from './quarantine.schema.js';
 import { Recovery } from './recovery.js';
 import { StrayFiles } from './stray-files.js';
 import { StuckRows } from './stuck-rows.js';
+import { KeptAudioVerifier } from './kept-audio.verifier.js';
 import { Verifier } from './verifier.js';
 import { VerifyService } from './verify.service.js';
 
@@ -34,6 +35,7 @@ import { VerifyService } from './verify.service.js';
   providers: [
     Inventory,
     StuckRows,
+    KeptAudioVerifier,
     Verifier,
     VerifyService,
     Quarantine,

@@ -6,6 +6,7 @@ import { AudioStore } from '../storage/audio-store.js';
 import type { FileWithoutRecord, Finding, HashMismatch, RecordWithoutFile } from './finding.js';
 import { Inventory, isWhole, uploadIdOf } from './inventory.js';
 import type { Holding, HoldingRow } from './inventory.js';
+import { KeptAudioVerifier } from './kept-audio.verifier.js';
 import { SecondLook } from './second-look.js';
 import { StuckRows } from './stuck-rows.js';
 
@@ -30,6 +31,7 @@ export class Verifier {
   constructor(
     private readonly inventory: Inventory,
     private readonly stuck: StuckRows,
+    private readonly keptAudio: KeptAudioVerifier,
     private readonly store: AudioStore,
     private readonly config: Config,
   ) {
@@ -54,6 +56,7 @@ export class Verifier {
       for await (const confirmed of again.add({ id: holding.id, altered })) yield* confirmed;
     }
     for await (const confirmed of again.rest()) yield* confirmed;
+    yield* this.keptAudio.findings(options.deep, looked);
     yield* this.stuck.find(this.graceMs);
   }
 

@@ -132,6 +132,11 @@ export class AudioKeeper {
     return modifiedCount === 1;
   }
 
+  /** Whether any kept audio is, or is to be, under this key. */
+  async names(key: string): Promise<boolean> {
+    return (await this.kept.findOne({ key })) !== null;
+  }
+
   /** The row's reference ends; with the last one the bytes go. Safe to repeat. True if bytes were deleted. */
   async release(row: Pick<Upload, '_id' | 'kept_id'>): Promise<boolean> {
     await this.ledger.change({ _id: row._id }, { kept_state: 'releasing' });

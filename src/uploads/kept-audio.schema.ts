@@ -31,5 +31,6 @@ export class KeptAudio {
 
 export const KeptAudioSchema = SchemaFactory.createForClass(KeptAudio);
 KeptAudioSchema.index({ user_id: 1, sha256: 1 }, { unique: true });
+KeptAudioSchema.index({ key: 1 });
 // What was cut short while it was stored or deleted.
 KeptAudioSchema.index({ updated_at: 1 }, { partialFilterExpression: { state: 'deleting' } });

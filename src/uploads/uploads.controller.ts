@@ -82,8 +82,7 @@ export class UploadsController {
   @ApiResponse({ status: 200, description: 'All of it.', content: AUDIO })
   @ApiResponse({ status: 206, description: 'The range that was asked for.', content: AUDIO })
   @ApiResponse({ status: 304, description: 'It is the one of the ETag that was sent.' })
-  @ApiResponse({ status: 416, description: 'There is no such range.' })
-  @ApiErrors(401, 404, 503)
+  @ApiErrors(401, 404, 416, 503)
   async getUploadAudio(
     @CurrentUser() user: User,
     @PathObjectId('upload_id') uploadId: string,

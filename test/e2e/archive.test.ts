@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { jest } from '@jest/globals';
+import { mongo } from 'mongoose';
 import { startOpenAiServer } from '../support/openai-server.js';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { S3Server, describeWithS3 } from '../support/s3-server.js';
@@ -144,6 +145,44 @@ describe('kept audio', () => {
     expect(upload.stages.map(({ name }: Json) => name)).toEqual(['transcription', 'analysis']);
     expect(await alice.answer(session, 'q1')).not.toHaveProperty('audio_url');
     expect((await bytesAt(alice, `/api/uploads/${upload_id}/audio`)).status).toBe(404);
+  });
+});
+
+describe('verify', () => {
+  beforeAll(() => start());
+  afterAll(stop);
+
+  it('misses kept audio that is gone from the archive, and deeply sees what was altered there', async () => {
+    const admin = await service.user('admin', 'admin');
+    const session = await keeping(alice, 'verified');
+    const [whole, altered, gone] = await Promise.all(
+      ['whole', 'altered', 'gone'].map(async (question) => {
+        const { body } = await alice.upload(session, question, fresh('answer-0880.webm'));
+        await archived(alice, body.upload_id);
+        return body;
+      }),
+    );
+    const keyOf = async ({ sha256 }: Json) => (await kept()).find((each) => each.sha256 === sha256).key as string;
+    const chunks = service.db.collection('archive.chunks');
+    const files_id = new mongo.ObjectId(await keyOf(altered));
+    const chunk: Json = await chunks.findOne({ files_id });
+    const data = Buffer.from(chunk.data.buffer as Buffer);
+    data[100]! ^= 1;
+    await chunks.updateOne({ _id: chunk._id }, { $set: { data: new mongo.Binary(data) } });
+    await service.db.collection('archive.files').deleteOne({ _id: new mongo.ObjectId(await keyOf(gone)) });
+
+    const grace = { updated_at: new Date(Date.now() - 60_000) };
+    await service.db.collection('kept_audio').updateMany({}, { $set: grace });
+    const verify = async (deep: boolean) => (await admin.get(`/api/admin/content/verify?deep=${deep}`)).body;
+    const shallow = await verify(false);
+    const uploads = (findings: Json[]) => findings.map(({ upload_id }) => upload_id);
+    expect(uploads(shallow.records_without_files)).toEqual([gone.upload_id]);
+    expect(shallow.hash_mismatches).toEqual([]);
+    const deep = await verify(true);
+    expect(uploads(deep.records_without_files)).toEqual([gone.upload_id]);
+    expect(uploads(deep.hash_mismatches)).toEqual([altered.upload_id]);
+    expect(uploads(deep.hash_mismatches)).not.toContain(whole.upload_id);
+    expect(deep.files_without_records).toEqual([]);
   });
 });
 

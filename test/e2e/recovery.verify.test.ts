@@ -25,7 +25,6 @@ const verify = async (query = ''): Promise<Json> => {
   return body;
 };
 const nothing = { files_without_records: [], records_without_files: [], hash_mismatches: [], stuck: [] };
-const rows = () => service.db.collection('uploads');
 const files = () => service.db.collection('fs.files');
 const chunks = () => service.db.collection('fs.chunks');
 const id = (hex: string) => new mongo.ObjectId(hex);

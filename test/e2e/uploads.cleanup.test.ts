@@ -98,6 +98,13 @@ describe('cleanup', () => {
     const kept = (await alice.upload(keeping, 'q1', webm())).body;
     await alice.answer(keeping, 'q1');
 
+    // In the archive by now, where no cleanup looks.
+    await eventually(async () => {
+      const { body } = await alice.get(`/api/uploads/${kept.upload_id}`);
+      expect(body.audio).toBe('archived');
+      expect(await isThere(kept.file_id)).toBe(false);
+    });
+
     const seen = engine.requests.length;
     engine.otherwise({ does: 'hang' });
     const working = (await alice.upload(session, 'in-work', webm())).body;
@@ -134,7 +141,7 @@ describe('cleanup', () => {
       uploaded_at: expect.any(String),
       reason: 'expired',
     });
-    const left = [failed.file_id, kept.file_id, working.file_id, waiting.file_id, foreign, plain].sort();
+    const left = [failed.file_id, working.file_id, waiting.file_id, foreign, plain].sort();
     expect(ids(await service.db.collection('fs.files').find().toArray())).toEqual(left);
     for (const id of left) expect([id, await isThere(id)]).toEqual([id, true]);
     for (const id of [expired.file_id, superseded.file_id, orphan]) expect(await isThere(id)).toBe(false);

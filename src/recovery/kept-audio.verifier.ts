@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { mongo } from 'mongoose';
+import { Config } from '../config/config.js';
+import { Archives } from '../storage/archives.js';
+import { AudioKeeper } from '../uploads/audio.keeper.js';
+import type { KeptAudio } from '../uploads/kept-audio.schema.js';
+import { Ledger } from '../uploads/ledger.js';
+import type { Upload } from '../uploads/upload.schema.js';
+import type { FileWithoutRecord, Finding, HashMismatch, RecordWithoutFile } from './finding.js';
+import type { Looked } from './verifier.js';
+
+const BATCH = 200;
+/** An archived file that no kept audio names may be one that is being stored, or given up, just now. */
+const YOUNG_MS = 3_600_000;
+
+/** Compares what is kept with what is in the archive, one after the other, and changes nothing. */
+@Injectable()
+export class KeptAudioVerifier {
+  constructor(
+    private readonly keeper: AudioKeeper,
+    private readonly ledger: Ledger,
+    private readonly archives: Archives,
+    private readonly config: Config,
+  ) {}
+
+  /** @param deep reads and hashes what is archived, and looks for archived files that nothing names */
+  async *findings(deep: boolean, looked: Looked): AsyncGenerator<Finding> {
+    const old = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
+    const live = { state: 'live' as const, updated_at: { $lt: old } };
+    for await (const audio of this.keeper.kept.find(live, { sort: { _id: 1 }, batchSize: BATCH })) {
+      looked.files += 1;
+      const actual = await this.examine(audio, deep, looked);
+      if (actual === audio.sha256 || !(await this.isStillLive(audio))) continue;
+      const rows = this.ledger.rows.find({ kept_id: audio._id, kept_state: 'kept' }, { batchSize: BATCH });
+      for await (const row of rows) yield actual === null ? withoutFile(row, audio) : altered(row, audio, actual);
+    }
+    if (deep) yield* this.unnamed();
+  }
+
+  /** The hash of what is archived; what it should be unless `deep`, where the size is right; null where nothing is. */
+  private async examine(audio: KeptAudio, deep: boolean, looked: Looked): Promise<string | null> {
+    const archive = this.archives.of(audio.store);
+    const stat = audio.key === null ? null : await archive.stat(audio.key);
+    if (!stat || audio.key === null) return null;
+    if (!deep) return stat.size === audio.size ? audio.sha256 : '';
+    const hash = createHash('sha256');
+    for await (const bytes of archive.open(audio.key) as AsyncIterable<Buffer>) {
+      hash.update(bytes);
+      looked.hashed_bytes += bytes.length;
+    }
+    return hash.digest('hex');
+  }
+
+  private async isStillLive({ _id, key }: KeptAudio): Promise<boolean> {
+    return (await this.keeper.kept.findOne({ _id, key, state: 'live' })) !== null;
+  }
+
+  private async *unnamed(): AsyncGenerator<FileWithoutRecord> {
+    const files = this.archives.of(this.archives.name).listOlderThan(new Date(Date.now() - YOUNG_MS));
+    for await (const { id, size, uploadedAt, metadata } of files) {
+      if (await this.keeper.kept.findOne({ key: id })) continue;
+      const uploadId = metadata['upload_id'];
+      const isOurs = typeof uploadId === 'string' && mongo.ObjectId.isValid(uploadId);
+      yield {
+        category: 'files_without_records',
+        file_id: id,
+        kind: 'file',
+        reason: isOurs ? 'no_row' : 'not_ours',
+        upload_id: isOurs ? uploadId : null,
+        size,
+        uploaded_at: uploadedAt,
+      };
+    }
+  }
+}
+
+function withoutFile({ _id, user_id, session_id, question_id }: Upload, { key }: KeptAudio): RecordWithoutFile {
+  const upload_id = _id.toHexString();
+  const file_id = key ?? '';
+  return { category: 'records_without_files', upload_id, file_id, user_id, session_id, question_id, reason: 'no_file' };
+}
+
+function altered({ _id }: Upload, { key, sha256 }: KeptAudio, actual: string): HashMismatch {
+  return {
+    category: 'hash_mismatches',
+    upload_id: _id.toHexString(),
+    file_id: key ?? '',
+    expected_sha256: sha256,
+    actual_sha256: actual || null,
+  };
+}
