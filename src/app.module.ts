@@ -21,6 +21,7 @@ import { QueueModule } from './queue/queue.module.js';
 import { StageWorker } from './queue/stage-worker.js';
 import { WorkerPresence } from './queue/worker-presence.js';
 import { RecoveryModule } from './recovery/recovery.module.js';
+import { RepairController } from './recovery/repair.controller.js';
 import { VerifyController } from './recovery/verify.controller.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsModule } from './sessions/sessions.module.js';
@@ -83,6 +84,7 @@ const foundation = [
     UploadsController,
     PageCookieController,
     VerifyController,
+    RepairController,
     WebhooksController,
   ],
 })

@@ -9,7 +9,9 @@ import {
   ADOPT_USAGE,
   adoptCommand,
   RECOVER_USAGE,
+  REPAIR_USAGE,
   recoverCommand,
+  repairCommand,
   VERIFY_USAGE,
   verifyCommand,
 } from './recovery/recovery.commands.js';
@@ -43,6 +45,11 @@ const commands: Record<string, Command> = {
     about:
       'finishes at once what was cut short, quarantines bytes without rows, fails rows whose bytes are gone; --from uploads the files that an older system left in a folder',
     run: onServices(recoverCommand),
+  },
+  repair: {
+    usage: REPAIR_USAGE,
+    about: 'puts right what a verification found, by its plan_id; quarantines, and deletes nothing',
+    run: onServices(repairCommand),
   },
   adopt: {
     usage: ADOPT_USAGE,

@@ -34,7 +34,7 @@ export class CleanedFileView {
   @ApiProperty({ description: 'Bytes.', example: 48213 }) size!: number;
   @ApiProperty({ type: String, format: 'date-time', example: '2026-05-04T09:30:57.500Z' }) uploaded_at!: Date;
   @ApiProperty({
-    enum: ['superseded', 'duplicate', 'failed_upload', 'transcribed', 'dismissed', 'expired', 'no_row'],
+    enum: ['superseded', 'duplicate', 'failed_upload', 'transcribed', 'dismissed', 'expired'],
     example: 'superseded',
   })
   reason!: string;

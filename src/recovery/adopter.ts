@@ -46,6 +46,7 @@ export class Adopter {
   /** @param dryRun says what would be adopted, and changes nothing */
   async run(dryRun = false): Promise<AdoptionReport> {
     const report = new AdoptionReport(dryRun);
+    await this.freeSessionIds(report);
     const waiting = { $or: [{ key: { $exists: false } }, { adopting: { $exists: true } }] } as mongo.Filter<OldSession>;
     const found = this.sessions.find(waiting, { projection: { _id: 1 }, sort: { _id: 1 }, batchSize: 200 });
     for await (const { _id } of found) await this.adoptSession(_id, report);
@@ -53,6 +54,20 @@ export class Adopter {
     const { sessions, answers, left_count } = report;
     if (!dryRun) this.log.pino.info({ sessions, answers, left: left_count }, 'Sessions adopted');
     return report;
+  }
+
+  /** The service before this one knew a session id once; here each user has ids of their own, and such an index would refuse them. */
+  private async freeSessionIds(report: AdoptionReport): Promise<void> {
+    const indexes = await this.sessions.indexes().catch(() => []);
+    const isOld = ({ key, unique }: { key: object; unique?: boolean }) =>
+      unique === true && Object.keys(key).join() === 'session_id';
+    for (const { name } of indexes.filter(isOld)) {
+      if (name === undefined) continue;
+      report.dropped_indexes.push(name);
+      if (report.dry_run) continue;
+      await this.sessions.dropIndex(name);
+      this.log.pino.warn({ index: name }, 'Unique index of the service before this one dropped');
+    }
   }
 
   private async adoptSession(_id: mongo.ObjectId, report: AdoptionReport): Promise<void> {

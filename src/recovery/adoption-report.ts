@@ -22,6 +22,8 @@ export class AdoptionReport {
     to_score: 0,
     failed: 0,
   };
+  /** Unique indexes of the service before this one that would refuse our sessions. */
+  readonly dropped_indexes: string[] = [];
   left_count = 0;
   readonly left: LeftAlone[] = [];
 

@@ -45,6 +45,7 @@ export interface Stuck {
     | 'upload_lease_expired'
     | 'link_missing'
     | 'projection_missing'
+    | 'answer_missing'
     | 'audio_not_deleted'
     | 'stage_lease_expired'
     | 'stage_waiting';

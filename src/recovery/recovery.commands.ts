@@ -1,8 +1,11 @@
 import { access } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
+import { Audit } from '../audit/audit.js';
 import { Adopter } from './adopter.js';
 import { Recovery } from './recovery.js';
+import { RepairService } from './repair.service.js';
 import { StrayFiles } from './stray-files.js';
 import { namesByMap, namesByPattern, usage } from './stray-names.js';
 import { VerifyService } from './verify.service.js';
@@ -10,6 +13,7 @@ import { VerifyService } from './verify.service.js';
 export const VERIFY_USAGE = 'vivavoce verify [--deep]';
 export const RECOVER_USAGE = `vivavoce recover [--dry-run]
   vivavoce recover --from DIR (--map FILE.csv | --pattern '{session_id}_{question_id}.{ext}') --user ID [--dry-run]`;
+export const REPAIR_USAGE = 'vivavoce repair PLAN_ID [--dry-run]';
 export const ADOPT_USAGE = 'vivavoce adopt [--dry-run]';
 
 /** Runs something with the services of a process, on its databases. */
@@ -43,7 +47,10 @@ export async function recoverCommand(args: string[], services: WithServices): Pr
   if (from === undefined) {
     if (map !== undefined || pattern !== undefined || user !== undefined)
       throw usage(`--map, --pattern and --user go with --from\nusage: ${RECOVER_USAGE}`);
-    return services(async (app) => json(await app.get(Recovery, { strict: false }).run(dryRun)));
+    return services(async (app) => {
+      const work = () => app.get(Recovery, { strict: false }).run(dryRun);
+      return json(await audited(app, 'recover', 'ledger', { dry_run: dryRun }, work));
+    });
   }
   if ((map === undefined) === (pattern === undefined))
     throw usage(`--from wants either --map or --pattern\nusage: ${RECOVER_USAGE}`);
@@ -54,13 +61,49 @@ export async function recoverCommand(args: string[], services: WithServices): Pr
   const mapped = map === undefined ? null : await namesByMap(map);
   const names = mapped?.names ?? namesByPattern(pattern ?? '');
   const options = { folder: from, names, expected: mapped?.files, userId: user ?? null, dryRun };
-  return services(async (app) => json(await app.get(StrayFiles, { strict: false }).recover(options)));
+  return services(async (app) => {
+    const work = () => app.get(StrayFiles, { strict: false }).recover(options);
+    return json(await audited(app, 'recover.files', from, { dry_run: dryRun }, work));
+  });
 }
 
 /** @returns the report, as JSON */
 export async function adoptCommand(args: string[], services: WithServices): Promise<string> {
   const { values } = parseArgs({ args, options: { 'dry-run': { type: 'boolean', default: false } } });
-  return services(async (app) => json(await app.get(Adopter, { strict: false }).run(values['dry-run'])));
+  const dryRun = values['dry-run'];
+  return services(async (app) => {
+    const work = () => app.get(Adopter, { strict: false }).run(dryRun);
+    return json(await audited(app, 'adopt', 'interview_sessions', { dry_run: dryRun }, work));
+  });
+}
+
+/** @returns the report, as JSON */
+export async function repairCommand(args: string[], services: WithServices): Promise<string> {
+  const options = { 'dry-run': { type: 'boolean', default: false } } as const;
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const [planId] = positionals;
+  if (positionals.length !== 1 || !/^[0-9a-fA-F]{24}$/.test(planId ?? ''))
+    throw usage(`which plan? \`vivavoce verify\` tells its id\nusage: ${REPAIR_USAGE}`);
+  const dryRun = values['dry-run'];
+  return services(async (app) => {
+    const report = await audited(app, 'content.repair', planId!, { dry_run: dryRun }, () =>
+      app.get(RepairService, { strict: false }).repair(planId!, dryRun),
+    );
+    return json(report);
+  });
+}
+
+/** What people do at a terminal is recorded as what they do by the routes is; a dry run does nothing. */
+function audited<T>(
+  app: INestApplicationContext,
+  action: string,
+  target: string,
+  details: Record<string, unknown>,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (details['dry_run'] === true) return work();
+  const actor = { user_id: `cli:${userInfo().username}`, ip: null };
+  return app.get(Audit, { strict: false }).act(actor, { action, target, details }, work);
 }
 
 async function mustBeThere(option: string, path: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { MongooseModule } from '@nestjs/mongoose';
 import { AnswersModule } from '../answers/answers.module.js';
+import { AuditModule } from '../audit/audit.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { SweepModule } from '../sweep/sweep.module.js';
@@ -9,10 +10,13 @@ import { Adopter } from './adopter.js';
 import { Inventory } from './inventory.js';
 import { OldAudioReader } from './old-audio.reader.js';
 import { PlannedFinding, PlannedFindingSchema, VerifyPlan, VerifyPlanSchema } from './plan.schema.js';
+import { LinkVerifier } from './link.verifier.js';
 import { LostAudio } from './lost-audio.js';
 import { Quarantine } from './quarantine.js';
 import { Quarantined, QuarantinedSchema } from './quarantine.schema.js';
 import { Recovery } from './recovery.js';
+import { RepairService } from './repair.service.js';
+import { Repairs } from './repairs.js';
 import { StrayFiles } from './stray-files.js';
 import { StuckRows } from './stuck-rows.js';
 import { KeptAudioVerifier } from './kept-audio.verifier.js';
@@ -21,6 +25,7 @@ import { VerifyService } from './verify.service.js';
 
 @Module({
   imports: [
+    AuditModule,
     UploadsModule,
     SweepModule,
     QueueModule,
@@ -36,6 +41,9 @@ import { VerifyService } from './verify.service.js';
     Inventory,
     StuckRows,
     KeptAudioVerifier,
+    LinkVerifier,
+    Repairs,
+    RepairService,
     Verifier,
     VerifyService,
     Quarantine,
@@ -45,6 +53,6 @@ import { VerifyService } from './verify.service.js';
     Adopter,
     StrayFiles,
   ],
-  exports: [VerifyService, Recovery, Adopter],
+  exports: [AuditModule, VerifyService, RepairService, Recovery, Adopter],
 })
 export class RecoveryModule {}

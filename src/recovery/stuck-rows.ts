@@ -37,6 +37,16 @@ export class StuckRows {
     yield* again.rest();
   }
 
+  /** Whether what was found is still so, without a grace: for who waited already. */
+  async isStuck({ upload_id, reason, stage }: Stuck): Promise<boolean> {
+    const now = new Date();
+    const kind = kinds(now, new Date(now.getTime() - LONGEST_WAIT_MS)).find(
+      (each) => each.reason === reason && each.stage === stage,
+    );
+    const row = await this.ledger.find(upload_id);
+    return kind !== undefined && row !== null && (await this.confirm(kind, row)) !== null;
+  }
+
   private async confirm({ reason, stage, filter, since }: Kind, { _id }: Upload): Promise<Stuck | null> {
     const row = await this.ledger.rows.findOne({ $and: [{ _id }, filter] });
     if (!row) return null;

@@ -7,6 +7,7 @@ import type { FileWithoutRecord, Finding, HashMismatch, RecordWithoutFile } from
 import { Inventory, isWhole, uploadIdOf } from './inventory.js';
 import type { Holding, HoldingRow } from './inventory.js';
 import { KeptAudioVerifier } from './kept-audio.verifier.js';
+import { LinkVerifier } from './link.verifier.js';
 import { SecondLook } from './second-look.js';
 import { StuckRows } from './stuck-rows.js';
 
@@ -32,6 +33,7 @@ export class Verifier {
     private readonly inventory: Inventory,
     private readonly stuck: StuckRows,
     private readonly keptAudio: KeptAudioVerifier,
+    private readonly links: LinkVerifier,
     private readonly store: AudioStore,
     private readonly config: Config,
   ) {
@@ -58,6 +60,7 @@ export class Verifier {
     for await (const confirmed of again.rest()) yield* confirmed;
     yield* this.keptAudio.findings(options.deep, looked);
     yield* this.stuck.find(this.graceMs);
+    yield* this.links.find();
   }
 
   /** What is wrong with this file id now, without a grace: for who waited already. */
@@ -68,6 +71,13 @@ export class Verifier {
     if (judgement.reason === 'no_row' && holding.file && (await this.inventory.rowOf(holding.file)))
       return [{ ...judgement, reason: 'row_closed' }];
     return [judgement];
+  }
+
+  /** Whether a row's stored bytes are all there and yet not the ones that came. */
+  async isAltered(id: mongo.ObjectId, uploadId: string): Promise<boolean> {
+    const looked: Looked = { files: 0, records: 0, hashed_bytes: 0 };
+    const found = await this.mismatches(await this.inventory.look(id), looked);
+    return found.some(({ upload_id }) => upload_id === uploadId);
   }
 
   private judge(holding: Holding): Judgement {

@@ -53,6 +53,7 @@ export class StuckView {
       'upload_lease_expired',
       'link_missing',
       'projection_missing',
+      'answer_missing',
       'audio_not_deleted',
       'stage_lease_expired',
       'stage_waiting',

@@ -14,7 +14,7 @@ export interface CleanedFile {
   /** Bytes. */
   size: number;
   uploaded_at: Date;
-  reason: 'superseded' | 'duplicate' | 'failed_upload' | 'transcribed' | 'dismissed' | 'expired' | 'no_row';
+  reason: 'superseded' | 'duplicate' | 'failed_upload' | 'transcribed' | 'dismissed' | 'expired';
 }
 
 export interface CleanupReport {
@@ -37,18 +37,16 @@ export class AudioCleanup {
     private readonly log: Log,
   ) {}
 
-  /**
-   * @param dryRun says what would go, and deletes nothing
-   * @param withoutRow false leaves files whose row is gone alone
-   */
-  async run(hours: number, dryRun = false, withoutRow = true): Promise<CleanupReport> {
+  /** @param dryRun says what would go, and deletes nothing */
+  async run(hours: number, dryRun = false): Promise<CleanupReport> {
     const report: CleanupReport = { deleted_count: 0, freed_bytes: 0, files: [] };
     for await (const file of this.store.listOlderThan(new Date(Date.now() - hours * HOUR_MS))) {
       const uploadId = file.metadata['upload_id'];
       if (typeof uploadId !== 'string' || !mongo.ObjectId.isValid(uploadId)) continue;
       const row = await this.ledger.find(uploadId);
-      const reason = this.reasonToDelete(row, file);
-      if (!reason || (reason === 'no_row' && !withoutRow)) continue;
+      // A file whose row is gone cannot be proven unwanted: recovery quarantines it.
+      const reason = row && this.reasonToDelete(row, file);
+      if (!reason) continue;
       if (!dryRun && !(await this.delete(row, file))) continue;
       report.deleted_count += 1;
       report.freed_bytes += file.size;
@@ -62,8 +60,7 @@ export class AudioCleanup {
     return report;
   }
 
-  private reasonToDelete(row: Upload | null, file: StoredAudio): CleanedFile['reason'] | null {
-    if (!row) return 'no_row';
+  private reasonToDelete(row: Upload, file: StoredAudio): CleanedFile['reason'] | null {
     if (row.file_id?.toHexString() !== file.id) return null;
     if (row.state === 'superseded' || row.state === 'duplicate') return row.state;
     if (row.state === 'failed') return 'failed_upload';
@@ -76,16 +73,16 @@ export class AudioCleanup {
     return Date.now() - failedAt.getTime() > this.config.FAILED_AUDIO_RETENTION_H * HOUR_MS ? 'expired' : null;
   }
 
-  private async delete(row: Upload | null, file: StoredAudio): Promise<boolean> {
+  private async delete(row: Upload, file: StoredAudio): Promise<boolean> {
     // Recorded first: a failed answer that is queued again meanwhile keeps its audio, or finds that it is gone.
-    if (row && row.audio_state === 'stored') {
+    if (row.audio_state === 'stored') {
       const stillUnneeded = { _id: row._id, state: row.state, version: row.version, audio_state: 'stored' as const };
       // What the row feeds says where the audio is; the sweep has it shown.
       const set = { audio_state: 'deleting', projection_due: randomUUID() };
       if (!(await this.ledger.change(stillUnneeded, set, [], true))) return false;
     }
     await this.store.delete(file.id);
-    if (row) await this.ledger.audioDeleted(row._id);
+    await this.ledger.audioDeleted(row._id);
     return true;
   }
 }

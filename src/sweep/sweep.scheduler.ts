@@ -98,8 +98,7 @@ export class SweepScheduler implements OnApplicationShutdown {
   private async cleanOldAudio(): Promise<void> {
     const lock = await this.locks.findOne({ _id: LOCK });
     if (lock?.cleaned_at && Date.now() - lock.cleaned_at.getTime() < CLEANUP_EVERY_MS) return;
-    // Files without a row are quarantined first, by a step of their own.
-    await this.cleanup.run(this.config.AUDIO_RETENTION_H, false, false);
+    await this.cleanup.run(this.config.AUDIO_RETENTION_H);
     for (const step of this.rare) await step();
     await this.locks.updateOne({ _id: LOCK }, { $set: { cleaned_at: new Date() } });
   }

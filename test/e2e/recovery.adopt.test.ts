@@ -89,6 +89,7 @@ describe('adopt', () => {
       dry_run: false,
       sessions: 1,
       answers: { queued: 2, completed: 2, to_score: 1, failed: 2 },
+      dropped_indexes: [],
       left_count: 0,
     });
     for (const question of ['queued', 'processing', 'completed']) {
@@ -106,6 +107,21 @@ describe('adopt', () => {
     await eventually(async () => expect(await service.strays()).toEqual([]));
   });
 
+  it('drops the index by which the service before this one knew each session id once', async () => {
+    await start('api');
+    await oldSession('shared-id');
+    await sessions().createIndex({ session_id: 1 }, { unique: true, name: 'session_id_1' });
+    const bob = await service.user('bob');
+    const names = async () => (await sessions().indexes()).map(({ name }) => name);
+
+    expect((await adopt('--dry-run')).dropped_indexes).toEqual(['session_id_1']);
+    expect(await names()).toContain('session_id_1');
+    expect((await adopt()).dropped_indexes).toEqual(['session_id_1']);
+    expect(await names()).not.toContain('session_id_1');
+    expect(await bob.session([], { id: 'shared-id' })).toBe('shared-id');
+    expect((await adopt()).dropped_indexes).toEqual([]);
+  });
+
   it('can be repeated: what is adopted stays as it is, and what came since is adopted too', async () => {
     await start('api');
     await oldSession('old-1');
@@ -117,6 +133,7 @@ describe('adopt', () => {
     expect(await adopt()).toMatchObject({
       sessions: 0,
       answers: { queued: 0, completed: 0, failed: 0 },
+      dropped_indexes: [],
       left_count: 0,
     });
     const retake = await alice.upload('old-1', 'queued', Buffer.concat([WEBM, Buffer.from('other')]));
