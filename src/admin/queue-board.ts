@@ -5,7 +5,6 @@ import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import type { Application } from 'express';
 import { Dispatcher } from '../queue/dispatcher.js';
-import { STAGE_QUEUES } from '../queue/queues.js';
 
 export const BOARD_PATH = '/admin/queues';
 
@@ -25,7 +24,7 @@ class OwnFilesAdapter extends ExpressAdapter {
   }
 }
 
-/** Bull Board over the queues of the stages. It only shows: what is put right is put right in the ledger, by the admin routes. */
+/** Bull Board over all queues. It only shows: what is put right is put right in the ledger, by the admin routes. */
 @Injectable()
 export class QueueBoard implements OnModuleInit {
   application!: Application;
@@ -36,7 +35,7 @@ export class QueueBoard implements OnModuleInit {
   onModuleInit(): void {
     const serverAdapter = new OwnFilesAdapter().setBasePath(BOARD_PATH);
     createBullBoard({
-      queues: STAGE_QUEUES.map((stage) => new BullAdapter(this.dispatcher.queue(stage), { readOnlyMode: true })),
+      queues: this.dispatcher.all().map((queue) => new BullAdapter(queue, { readOnlyMode: true })),
       serverAdapter,
       options: { uiConfig: { boardTitle: 'Vivavoce queues', hideRedisDetails: true } },
     });
@@ -46,6 +45,6 @@ export class QueueBoard implements OnModuleInit {
 
   /** Bull keeps a command until Redis is back, however long that takes: who looks at it then would wait as long. */
   get isReachable(): boolean {
-    return STAGE_QUEUES.every((stage) => this.dispatcher.queue(stage).client.status === 'ready');
+    return this.dispatcher.all().every((queue) => queue.client.status === 'ready');
   }
 }

@@ -56,7 +56,7 @@ export class AnswersController {
   @ApiBody({ type: AudioUpload })
   @ApiOperation({ summary: 'Send the spoken answer to a question' })
   @ApiResponse({ status: 200, type: UploadAccepted })
-  @ApiErrors(400, 401, 404, 409, 413, 415, 429, 503)
+  @ApiErrors(400, 401, 404, 409, 413, 415, 429, 503, 507)
   async uploadAnswer(
     @CurrentUser() user: User,
     @PathId('session_id') sessionId: string,

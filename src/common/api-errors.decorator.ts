@@ -33,6 +33,11 @@ const ERRORS: Record<number, Documented> = {
     example: 'The database cannot be reached at the moment. Please try again.',
     headers: retryAfter,
   },
+  507: {
+    description: 'No room is left',
+    example: 'There is no room left for this at the moment. Please try again later.',
+    headers: retryAfter,
+  },
 };
 
 /** Documents error answers of the shape `{"detail": "…"}`. 422 is added by itself where there is input. */

@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
 import { AppError, type ErrorKind, ValidationError, type ValidationIssue } from './app-error.js';
 import { correlationId } from './correlation.js';
-import { isMongoAway } from './mongo-errors.js';
+import { isMongoAway, isMongoFull } from './mongo-errors.js';
 
 /** What the caller gets for an error. */
 export interface ErrorResponse {
@@ -27,6 +27,8 @@ const STATUS_OF: Record<ErrorKind, number> = {
 
 /** Seconds a caller is asked to wait when the error does not say. */
 const DEFAULT_RETRY_AFTER_S = 5;
+/** Room has to be made by a person. */
+const FULL_RETRY_S = 60;
 
 /** Multer's codes that are a matter of size; all others are a broken or unexpected form. */
 const MULTER_TOO_LARGE = new Set(['LIMIT_FILE_SIZE', 'LIMIT_FIELD_VALUE']);
@@ -35,6 +37,13 @@ const MULTER_TOO_LARGE = new Set(['LIMIT_FILE_SIZE', 'LIMIT_FIELD_VALUE']);
 export function errorResponse(error: unknown): ErrorResponse {
   if (error instanceof ValidationError) return respond(422, error.issues, error.headers);
   if (error instanceof AppError) return ofAppError(error);
+  if (isMongoFull(error)) {
+    return respond(
+      507,
+      'There is no room left for this at the moment. Please try again later.',
+      retryAfter(FULL_RETRY_S),
+    );
+  }
   if (isMongoAway(error)) {
     return respond(503, 'The database cannot be reached at the moment. Please try again.', retryAfter());
   }

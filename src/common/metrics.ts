@@ -47,6 +47,12 @@ export class Metrics {
     labelNames: ['queue', 'outcome'] as const,
     registers: [this.registry],
   });
+  readonly failures = new Counter({
+    name: 'vivavoce_failures_total',
+    help: 'Failures by where (upload, or the stage whose attempt failed) and the stable code that the ledger has too.',
+    labelNames: ['stage', 'code'] as const,
+    registers: [this.registry],
+  });
   readonly jobWait = new Histogram({
     name: 'vivavoce_job_wait_seconds',
     help: 'Time from when a stage was due to when a worker took it.',

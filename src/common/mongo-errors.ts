@@ -36,6 +36,8 @@ export function isMongoAway(error: unknown): boolean {
       const code = (current as { code?: unknown }).code;
       if (typeof code === 'number' && AWAY_CODES.has(code)) return true;
       if (current.name === 'MongooseError' && current.message.includes('buffering timed out')) return true;
+      // Its storage engine has stopped, as on a full disk: it is to be started again.
+      if (current.message.includes('WT_PANIC')) return true;
       // A session or cursor cut off by a lost connection.
       if (current.name === 'MongoExpiredSessionError') return true;
     }
@@ -53,6 +55,19 @@ export function isMongoAway(error: unknown): boolean {
 function isBrokenSocket(error: Error): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
   return code === 'EPIPE' || (syscall !== undefined && BROKEN_SOCKET.has(code ?? ''));
+}
+
+/** Over quota (Atlas), out of disk space. https://www.mongodb.com/docs/manual/reference/error-codes/ */
+const FULL_CODES = new Set([8000, 14031]);
+
+/** Whether MongoDB refuses writes because there is no room left for them. */
+export function isMongoFull(error: unknown): boolean {
+  for (let current = error, depth = 0; depth < DEEPEST_CAUSE && current instanceof Error; depth++) {
+    const { code } = current as { code?: unknown };
+    if (current.name.startsWith('Mongo') && FULL_CODES.has(code as number)) return true;
+    current = current.cause;
+  }
+  return false;
 }
 
 /** Whether an insert or update lost against a unique index. */

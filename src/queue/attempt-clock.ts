@@ -1,3 +1,5 @@
+import { TransientError } from '../common/app-error.js';
+
 /** Why an attempt's work was ended from outside. */
 export type AbortReason = 'timeout' | 'lost' | 'shutdown';
 
@@ -29,7 +31,10 @@ export class AttemptClock {
     if (this.reason) return;
     this.reason = reason;
     this.stop();
-    this.controller.abort(new Error(`The attempt was ended: ${reason}`));
+    // Taking too long is a failure of whoever did the work; the others are none.
+    this.controller.abort(
+      reason === 'timeout' ? tookTooLong(this.limitS) : new Error(`The attempt was ended: ${reason}`),
+    );
   }
 
   stop(): void {
@@ -41,4 +46,8 @@ export class AttemptClock {
     const left = Math.min(2 ** 31 - 1, this.limitS * 1000 - (Date.now() - this.startedAt));
     return setTimeout(() => this.abort('timeout'), left);
   }
+}
+
+function tookTooLong(limitS: number): TransientError {
+  return new TransientError('timeout', `It took longer than the ${Math.round(limitS)} seconds that it may take`);
 }

@@ -6,7 +6,7 @@ import { TransientError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
 import { Config } from '../config/config.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
-import { jobIdOf, stageJobOptions } from './queues.js';
+import { ALL_QUEUES, jobIdOf, stageJobOptions } from './queues.js';
 import type { StageJob } from './queues.js';
 
 /**
@@ -23,6 +23,11 @@ export class Dispatcher {
 
   queue(stage: StageName): Queue<StageJob> {
     return this.modules.get<Queue<StageJob>>(getQueueToken(stage), { strict: false });
+  }
+
+  /** Every queue there is, for people to look at. */
+  all(): Queue[] {
+    return ALL_QUEUES.map((name) => this.modules.get<Queue>(getQueueToken(name), { strict: false }));
   }
 
   /** Hands a stage that is due to Bull, without waiting for Redis: its absence must not hold up an upload. */

@@ -6,7 +6,7 @@ import type { Queue, QueueOptions } from 'bull';
 import { Config } from '../config/config.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { Dispatcher } from './dispatcher.js';
-import { LEDGER_BACKOFF, STAGE_QUEUES, SWEEP_QUEUE, WEBHOOK_QUEUE, ledgerBackoff } from './queues.js';
+import { ALL_QUEUES, LEDGER_BACKOFF, ledgerBackoff } from './queues.js';
 import { QueueDepths } from './queue-depths.js';
 import { QueueMetrics } from './queue-metrics.js';
 import { QueuePace } from './queue-pace.js';
@@ -14,8 +14,6 @@ import { closeQueue } from './queue-stop.js';
 import { StageRestart } from './stage-restart.js';
 import { StageWorker } from './stage-worker.js';
 import { WorkerPresence } from './worker-presence.js';
-
-const ALL_QUEUES = [...STAGE_QUEUES, SWEEP_QUEUE, WEBHOOK_QUEUE];
 
 function queueOptions(config: Config): QueueOptions {
   const redis = {

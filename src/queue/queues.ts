@@ -7,6 +7,7 @@ export const SWEEP_QUEUE = 'sweep';
 /** Says which webhook has something due. */
 export const WEBHOOK_QUEUE = 'webhooks';
 export const STAGE_QUEUES: readonly StageName[] = STAGES;
+export const ALL_QUEUES: readonly string[] = [...STAGE_QUEUES, SWEEP_QUEUE, WEBHOOK_QUEUE];
 
 /** Ids only: a handler reads the row afresh. */
 export interface StageJob {

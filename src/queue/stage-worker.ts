@@ -155,6 +155,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const stageError = { code: error.code, message: error.message };
     const verdict = await this.stages.fail(claim, stageError, error);
     if (!verdict) return this.fenced(claim);
+    this.metrics.failures.labels(stage, error.code).inc();
     await this.targets
       .of(claim.row)
       .project(await this.stages.latest(this.stages.afterFailure(claim, stageError, verdict)));
@@ -249,10 +250,8 @@ async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 function asAppError(cause: unknown, clock: AttemptClock, handler: StageHandler): AppError {
-  if (clock.reason === 'timeout') {
-    const message = `It took longer than the ${Math.round(clock.limitS)} seconds that it may take`;
-    return new AppError('upstream', 'timeout', message, { retryable: true, cause });
-  }
+  const { reason } = clock.signal;
+  if (clock.reason === 'timeout' && reason instanceof AppError) return reason;
   if (cause instanceof AppError) return cause;
   return new AppError('upstream', 'unexpected', handler.unexpected, { retryable: true, cause });
 }

@@ -27,6 +27,14 @@ class Scripted extends Transcriber {
   }
 }
 
+/** Never answers, whatever becomes of its request. */
+class Hanging extends Scripted {
+  override transcribe(): Promise<Transcript> {
+    this.calls += 1;
+    return new Promise(() => undefined);
+  }
+}
+
 const log = new Log({ LOG_LEVEL: 'silent' });
 const away = new TransientError('engine_unreachable', 'The service cannot be reached');
 
@@ -84,6 +92,20 @@ describe('CircuitTranscriber', () => {
     const transcriber = new CircuitTranscriber(engine, new Scripted('near'), log);
     expect(await failures(transcriber, 8)).toEqual(Array.from({ length: 8 }, () => 'audio_undecodable'));
     expect(engine.calls).toBe(8);
+  });
+
+  it('counts an engine that hangs until its time is up, and one that was stopped for another reason not', async () => {
+    const timeout = new TransientError('timeout', 'It took longer than it may take');
+    const ended = (reason: Error) => ({ ...request(), signal: AbortSignal.abort(reason) });
+    const stopped = new CircuitTranscriber(new Hanging('far'), null, log);
+    const hanging = new CircuitTranscriber(new Hanging('far'), null, log);
+    for (let i = 0; i < 5; i++) {
+      await expect(stopped.transcribe(ended(new Error('shutdown')))).rejects.toThrow('shutdown');
+      await expect(hanging.transcribe(ended(timeout))).rejects.toBe(timeout);
+    }
+    await expect(stopped.check()).resolves.toBeUndefined();
+    await expect(hanging.check()).rejects.toMatchObject({ code: 'engine_circuit_open' });
+    expect(await failures(hanging, 1)).toEqual(['engine_circuit_open']);
   });
 
   it('goes on as before after a success', async () => {

@@ -39,8 +39,9 @@ export class CircuitTranscriber extends Transcriber {
 
   async transcribe(request: TranscriptionRequest): Promise<Transcript> {
     try {
-      return await this.circuit.execute(() => this.engine.transcribe(request));
+      return await this.circuit.execute(() => withinTime(this.engine.transcribe(request), request.signal));
     } catch (error) {
+      if (request.signal.aborted) throw error;
       if (this.circuit.state === CircuitState.Closed || !isPassing(error)) throw error;
       if (this.fallback) return this.fallback.transcribe({ ...request, pieces: request.pieces.of(this.fallback.id) });
       if (!(error instanceof BrokenCircuitError)) throw error;
@@ -57,6 +58,23 @@ export class CircuitTranscriber extends Transcriber {
 
   async close(): Promise<void> {
     await Promise.all([this.engine.close(), this.fallback?.close()]);
+  }
+}
+
+/** An engine that hangs, or tells in its own words that it was ended, fails with the reason why it was. */
+async function withinTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let end = (): void => undefined;
+  const ended = new Promise<never>((_, reject) => (end = () => reject(signal.reason as Error)));
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  work.catch(() => undefined);
+  ended.catch(() => undefined);
+  try {
+    return await Promise.race([work, ended]);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', end);
   }
 }
 

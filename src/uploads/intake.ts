@@ -106,6 +106,7 @@ export class Intake {
   async discard(staged: Staged, error: StageError): Promise<void> {
     if (await this.ledger.failUpload(staged.id, error)) await this.deleteAudio(staged);
     this.metrics.uploads.labels('refused', staged.upload.kind).inc();
+    this.metrics.failures.labels('upload', error.code).inc();
     this.log.pino.info({ upload_id: staged.id.toHexString(), code: error.code }, 'Upload refused');
   }
 
@@ -140,6 +141,7 @@ export class Intake {
         ? { code: cause.code, message: cause.message }
         : { code: 'upload_interrupted', message: 'The upload ended before it was complete' };
     this.metrics.uploads.labels(cause instanceof AppError ? 'refused' : 'failed', upload.kind).inc();
+    this.metrics.failures.labels('upload', error.code).inc();
     this.log.pino.info({ upload_id: recorded && id.toHexString(), code: error.code, err: cause }, 'Upload not taken');
     if (!recorded) return;
     try {

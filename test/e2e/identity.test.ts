@@ -13,6 +13,8 @@ const OWN = [
   'GET /api/uploads',
   'POST /api/uploads/check',
   'POST /api/auth/cookie',
+  'GET /api/webhooks',
+  'POST /api/webhooks',
 ];
 
 interface Operation {
@@ -36,7 +38,16 @@ beforeAll(async () => {
   mallory = await service.user('mallory');
   const session = await alice.session(['q1'], { id: 'hers' });
   const upload = await alice.upload(session, 'q1', WEBM);
-  hers = { session_id: session, question_id: 'q1', upload_id: upload.body.upload_id };
+  const webhook = await alice.post('/api/webhooks', { url: 'https://hooks.example/a', events: ['answer.completed'] });
+  const webhook_id: string = webhook.body.id;
+  const delivery = await alice.post(`/api/webhooks/${webhook_id}/test`);
+  hers = {
+    session_id: session,
+    question_id: 'q1',
+    upload_id: upload.body.upload_id,
+    webhook_id,
+    delivery_id: delivery.body.id,
+  };
   const { body: document } = await service.nobody().get('/openapi.json');
   operations = Object.entries(document.paths as Record<string, Json>).flatMap(([path, item]) =>
     Object.keys(item).map((method) => ({
@@ -69,6 +80,10 @@ function ask(caller: Caller, { method, path }: Operation, given: Record<string, 
   if (path.startsWith('/api/upload-answer/')) return caller.upload(given['session_id']!, given['question_id']!, WEBM);
   if (path.startsWith('/api/text-answer/')) return caller.post(where, { text: 'An answer.' });
   if (method === 'POST' && path === '/api/sessions') return caller.post(where, { questions: [] });
+  if (method === 'PATCH') {
+    const headers = { 'content-type': 'application/json' };
+    return caller.send(method, where, { headers, body: JSON.stringify({ description: 'Mine now.' }) });
+  }
   return caller.send(method, where);
 }
 
@@ -91,7 +106,14 @@ describe('every route', () => {
   });
 
   it("answers 404 to another user who names what is alice's, as if it were not there", async () => {
-    const nobodys = { session_id: 'never-made', question_id: 'q1', upload_id: '0'.repeat(24) };
+    const none = '0'.repeat(24);
+    const nobodys = {
+      session_id: 'never-made',
+      question_id: 'q1',
+      upload_id: none,
+      webhook_id: none,
+      delivery_id: none,
+    };
     const named = guarded().filter((operation) => !isAdmin(operation) && !OWN.includes(operation.name));
     expect(named.length).toBeGreaterThanOrEqual(7);
     for (const operation of named) {

@@ -126,8 +126,13 @@ export class Stand {
 
   async attempts(uploadId: string, stage = 'transcription'): Promise<Attempted[]> {
     const id = new mongoose.mongo.ObjectId(uploadId);
-    const found = this.database.collection('attempts').find({ upload_id: id, stage }).sort({ _id: 1 });
-    return (await found.toArray()).map(({ number, outcome, worker }) => ({ number, outcome, worker }));
+    const isDone = (await this.row(uploadId)).stages[stage]?.state === 'done';
+    const found = await until(
+      'the attempts are recorded: the good one a moment after its result',
+      () => this.database.collection('attempts').find({ upload_id: id, stage }).sort({ _id: 1 }).toArray(),
+      (attempts) => !isDone || attempts.some(({ outcome }) => outcome === 'done'),
+    );
+    return found.map(({ number, outcome, worker }) => ({ number, outcome, worker }));
   }
 
   /** Resolves when so many requests for a transcription have reached the engine since the last `engine.reset()`. */
