@@ -250,7 +250,7 @@ async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 function asAppError(cause: unknown, clock: AttemptClock, handler: StageHandler): AppError {
-  const { reason } = clock.signal;
+  const reason: unknown = clock.signal.reason;
   if (clock.reason === 'timeout' && reason instanceof AppError) return reason;
   if (cause instanceof AppError) return cause;
   return new AppError('upstream', 'unexpected', handler.unexpected, { retryable: true, cause });
