@@ -7,6 +7,7 @@ import { Ledger } from '../uploads/ledger.js';
 import { UploadTarget, UploadTargets } from '../uploads/targets.js';
 import type { Upload } from '../uploads/upload.schema.js';
 import { answerFields, newAnswer, transcriptionStatus } from './answer.projection.js';
+import { SESSION_GONE } from '../uploads/ledger-errors.js';
 
 /** Answers as what uploads feed: `answers.<question_id>` of a session, written only while it is fed by that row. */
 @Injectable()
@@ -43,7 +44,7 @@ export class AnswerTarget extends UploadTarget {
   async link(row: Upload): Promise<void> {
     const session = await this.sessions.find(row.user_id, row.session_id);
     if (!session) {
-      await this.ledger.failUpload(row._id, { code: 'session_gone', message: 'The session was erased meanwhile' });
+      await this.ledger.failUpload(row._id, SESSION_GONE);
       return;
     }
     const id = row._id.toHexString();

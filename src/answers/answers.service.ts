@@ -18,6 +18,7 @@ import { dueStage } from '../uploads/upload.schema.js';
 import type { TextAnswerAccepted, UploadAccepted } from './answer.dto.js';
 import { digestIssue, formLanguage } from './upload-fields.js';
 import { Takes } from './takes.js';
+import { SESSION_GONE } from '../uploads/ledger-errors.js';
 
 /** An upload may take longer than an Idempotency-Key is reserved for. */
 const RENEW_MS = 10_000;
@@ -117,8 +118,7 @@ export class AnswersService {
         return committedRow(staged, spoken);
       },
       repeats: (uploadId) => this.intake.closeAsDuplicate(staged, uploadId),
-      orphaned: () =>
-        this.intake.discard(staged, { code: 'session_gone', message: 'The session was erased meanwhile' }),
+      orphaned: () => this.intake.discard(staged, SESSION_GONE),
     });
     this.log.pino.info(
       {
@@ -175,7 +175,7 @@ export class AnswersService {
         await this.ledger.closeAsDuplicate(id, uploadId, null);
       },
       orphaned: async () => {
-        await this.ledger.failUpload(id, { code: 'session_gone', message: 'The session was erased meanwhile' });
+        await this.ledger.failUpload(id, SESSION_GONE);
       },
     });
     this.log.pino.info({ upload_id: id.toHexString(), session_id: sessionId, question_id: questionId }, 'Text answer');

@@ -66,6 +66,16 @@ export class ArchiveHandler extends StageHandler {
     return { kept_state: 'kept', audio_state: 'deleting' };
   }
 
+  /** Parts of an attempt that died on the way would be kept, and paid for, until the sweep finds them old enough. */
+  private async removeParts(key: string): Promise<void> {
+    try {
+      await this.archives.of(this.archives.name).removeAbandoned({ id: key });
+    } catch (error) {
+      // Storing does not depend on it: the keys may not be allowed to list, and the sweep looks again.
+      this.log.pino.warn({ err: error }, 'Parts of an earlier attempt were not removed');
+    }
+  }
+
   private async missing(audio: KeptAudio): Promise<KeptAudio | null> {
     try {
       return await this.keeper.missing(audio);
@@ -81,6 +91,7 @@ export class ArchiveHandler extends StageHandler {
     const earlier = await this.keeper.reserve(audio, row, key, this.timeoutS * 1000);
     try {
       if (earlier !== null) await this.archives.of(name).delete(earlier);
+      if (audio.key !== null) await this.removeParts(audio.key);
       await this.copy(row, key, signal);
       await this.compare(row, key, signal);
     } catch (error) {

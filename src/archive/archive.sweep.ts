@@ -28,7 +28,7 @@ export class ArchiveSweep implements OnModuleInit {
 
   private async removeAbandoned(): Promise<void> {
     const before = new Date(Date.now() - this.config.S3_ABANDONED_UPLOAD_H * HOUR_MS);
-    const count = await this.archives.of(this.archives.name).removeAbandoned(before);
+    const count = await this.archives.of(this.archives.name).removeAbandoned({ before });
     if (count > 0) this.log.pino.info({ count }, 'Multipart uploads removed that were cut short');
   }
 }

@@ -150,8 +150,10 @@ export class S3AudioStore extends AudioStore {
     await this.client.send(new HeadBucketCommand({ Bucket: this.bucket }));
   }
 
-  override async removeAbandoned(before: Date): Promise<number> {
-    const where = { Bucket: this.bucket, Prefix: this.prefix };
+  override async removeAbandoned(of: { before: Date } | { id: string }): Promise<number> {
+    const where = { Bucket: this.bucket, Prefix: this.prefix + ('id' in of ? of.id : '') };
+    const isMeant = (key?: string, initiated?: Date): boolean =>
+      'id' in of ? key === where.Prefix : initiated !== undefined && initiated < of.before;
     let count = 0;
     let next: { KeyMarker?: string; UploadIdMarker?: string } | null = {};
     while (next) {
@@ -159,7 +161,7 @@ export class S3AudioStore extends AudioStore {
         new ListMultipartUploadsCommand({ ...where, ...next }),
       );
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-        if (!Initiated || Initiated >= before) continue;
+        if (!isMeant(Key, Initiated)) continue;
         await this.client.send(new AbortMultipartUploadCommand({ Bucket: this.bucket, Key, UploadId }));
         count += 1;
       }

@@ -15,6 +15,7 @@ import { StageLedger } from '../uploads/stage-ledger.js';
 import { UploadTargets } from '../uploads/targets.js';
 import { STAGES } from '../uploads/upload.schema.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
+import { UPLOAD_INTERRUPTED, WORKER_LOST } from '../uploads/ledger-errors.js';
 
 const DAY_MS = 86_400_000;
 /** Rows of one kind in one sweep; the next one goes on. */
@@ -81,11 +82,17 @@ export class Sweeper {
 
   /** Uploads whose sender, or whose API process, went away. Their bytes were never promised to anyone. */
   private halfWritten(dryRun: boolean): Promise<number> {
-    const error = { code: 'upload_interrupted', message: 'The upload ended before it was complete' };
     return this.each(dryRun, { state: 'uploading', lease_until: { $lt: new Date() } }, async (row) => {
       const stillExpired = { _id: row._id, state: 'uploading' as const, lease_until: { $lt: new Date() } };
-      const set = { state: 'failed', error, audio_state: 'deleting', stages: {}, lease_until: null };
+      const set = {
+        state: 'failed',
+        error: UPLOAD_INTERRUPTED,
+        audio_state: 'deleting',
+        stages: {},
+        lease_until: null,
+      };
       if (!(await this.ledger.change(stillExpired, set))) return false;
+      this.metrics.failures.labels('upload', UPLOAD_INTERRUPTED.code).inc();
       // It stays `deleting`: a write that was on its way meanwhile goes with the later look at what is being deleted.
       if (row.file_id) await this.store.delete(row.file_id.toHexString());
       return true;
@@ -112,6 +119,7 @@ export class Sweeper {
         const verdict = await this.stages.reclaim(row, stage);
         if (!verdict) return false;
         this.metrics.jobs.labels(stage, 'lost').inc();
+        this.metrics.failures.labels(stage, WORKER_LOST.code).inc();
         this.log.pino.warn(
           { upload_id: row._id.toHexString(), stage, ...verdict },
           'Stage taken back from a lost worker',

@@ -12,6 +12,7 @@ import { Ledger } from './ledger.js';
 import type { NewUpload, ReceivedFile } from './ledger.js';
 import { SNIFF_BYTES, sniffAudio } from './sniff.js';
 import type { StageError } from './upload.schema.js';
+import { UPLOAD_INTERRUPTED } from './ledger-errors.js';
 
 export type Incoming = Omit<NewUpload, '_id'>;
 
@@ -136,10 +137,7 @@ export class Intake {
     recorded: Promise<void> | undefined,
     cause: unknown,
   ): Promise<void> {
-    const error =
-      cause instanceof AppError
-        ? { code: cause.code, message: cause.message }
-        : { code: 'upload_interrupted', message: 'The upload ended before it was complete' };
+    const error = cause instanceof AppError ? { code: cause.code, message: cause.message } : UPLOAD_INTERRUPTED;
     this.metrics.uploads.labels(cause instanceof AppError ? 'refused' : 'failed', upload.kind).inc();
     this.metrics.failures.labels('upload', error.code).inc();
     this.log.pino.info({ upload_id: recorded && id.toHexString(), code: error.code, err: cause }, 'Upload not taken');

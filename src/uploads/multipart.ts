@@ -7,6 +7,7 @@ import { Config } from '../config/config.js';
 import { Intake, tooLarge } from './intake.js';
 import type { Incoming, Staged } from './intake.js';
 import type { StageError } from './upload.schema.js';
+import { UPLOAD_INTERRUPTED } from './ledger-errors.js';
 
 /** Room for boundaries, part headers and small fields around the file. */
 const ENVELOPE_BYTES = 64 * 1024;
@@ -177,8 +178,6 @@ export class AudioForm {
   }
 }
 
-const INTERRUPTED = { code: 'upload_interrupted', message: 'The upload ended before it was complete' };
-
 /** Multer's and busboy's errors in our words; ours pass. */
 function asRefusal(error: unknown): unknown {
   if (error instanceof AppError) return error;
@@ -201,7 +200,7 @@ function noFile(text: unknown): ValidationError {
 /** What the row of a refused upload says: the reason that we or the form's limits had, else that the sender broke off. */
 function rowError(error: unknown, refusal: unknown): StageError {
   const ours = error instanceof AppError || error instanceof multer.MulterError;
-  return ours && refusal instanceof AppError ? { code: refusal.code, message: refusal.message } : INTERRUPTED;
+  return ours && refusal instanceof AppError ? { code: refusal.code, message: refusal.message } : UPLOAD_INTERRUPTED;
 }
 
 /** A name for people to recognise their file by: no path, no control characters, bounded. */

@@ -10,6 +10,7 @@ import { Ledger, stagePath } from './ledger.js';
 import { owedByRow } from './row-events.js';
 import type { StageError, StageName, Upload } from './upload.schema.js';
 import { dueStage, needsBytes } from './upload.schema.js';
+import { WORKER_LOST } from './ledger-errors.js';
 
 /** A stage in the hands of one worker. Whatever it writes, it writes only while its token holds. */
 export interface Claim {
@@ -187,9 +188,8 @@ export class StageLedger {
     };
     const now = new Date();
     const left = held.attempts < this.config.STAGE_ATTEMPTS;
-    const error = { code: 'worker_lost', message: 'The worker stopped answering while it worked on this' };
     const set = {
-      ...(left ? this.ended(stage, 'due', now, error) : this.failed(row, stage, now, error, held.token)),
+      ...(left ? this.ended(stage, 'due', now, WORKER_LOST) : this.failed(row, stage, now, WORKER_LOST, held.token)),
       [stagePath(stage, 'due_at')]: now,
       projection_due: held.token,
     };
@@ -198,7 +198,7 @@ export class StageLedger {
       { $set: { ...set, updated_at: now }, $inc: { version: 1 } },
     );
     if (modifiedCount !== 1) return null;
-    await this.ledger.record(attemptOf(claim, 'lost', error, now));
+    await this.ledger.record(attemptOf(claim, 'lost', WORKER_LOST, now));
     return left ? { outcome: 'retry', dueAt: now } : { outcome: 'failed' };
   }
 

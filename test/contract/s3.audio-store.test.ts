@@ -74,8 +74,9 @@ describeWithS3('audio in S3', () => {
       await client.send(new UploadPartCommand({ ...object, UploadId, PartNumber: 1, Body: randomBytes(5 * MIB) }));
       client.destroy();
       expect(await pending()).toBe(1);
-      expect(await store.removeAbandoned(new Date(Date.now() - 60_000))).toBe(0);
-      expect(await store.removeAbandoned(new Date(Date.now() + 60_000))).toBe(1);
+      expect(await store.removeAbandoned({ before: new Date(Date.now() - 60_000) })).toBe(0);
+      expect(await store.removeAbandoned({ id: 'cut.web' })).toBe(0);
+      expect(await store.removeAbandoned({ before: new Date(Date.now() + 60_000) })).toBe(1);
       expect(await pending()).toBe(0);
     });
 

@@ -120,7 +120,7 @@ describe('Bull Board', () => {
     const { status, body } = await ask('GET', `${BOARD}/api/queues?activeQueue=analysis&page=1`, cookie);
     expect(status).toBe(200);
     const { queues } = JSON.parse(body as string);
-    expect(queues.map((queue: { name: string }) => queue.name)).toEqual([...STAGES]);
+    expect(queues.map((queue: { name: string }) => queue.name)).toEqual([...STAGES, 'sweep', 'webhooks']);
     expect(queues.every((queue: { readOnlyMode: boolean }) => queue.readOnlyMode)).toBe(true);
     const analysis = queues.find((queue: { name: string }) => queue.name === 'analysis');
     expect(analysis.counts.waiting).toBe(1);

@@ -63,7 +63,7 @@ describe('the same bytes to the same question', () => {
     expect(replies.filter((reply) => !reply.body.duplicate)).toHaveLength(1);
     const rows = await api.rows(session);
     expect(states(rows).sort()).toEqual(['committed', ...Array<string>(19).fill('duplicate')]);
-    expect(await api.strays()).toEqual([]);
+    await eventually(async () => expect(await api.strays()).toEqual([]));
     expect((await api.files(session)).map((file) => String(file._id))).toEqual([replies[0]?.body.file_id]);
 
     const worker = await startTestService('worker', api.environment);

@@ -91,7 +91,7 @@ describe('kept audio', () => {
     expect((await bytesAt(bob, url)).status).toBe(404);
     expect((await bytesAt(alice, '/api/uploads/0123456789abcdef01234567/audio')).status).toBe(404);
     expect((await bytesAt(alice, '/api/uploads/no-id/audio')).status).toBe(422);
-    expect(await service.strays()).toEqual([]);
+    await eventually(async () => expect(await service.strays()).toEqual([]));
   });
 
   it('is stored once for the same bytes of one owner, however many send them at once', async () => {

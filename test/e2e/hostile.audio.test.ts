@@ -47,7 +47,9 @@ async function expectLasting({ answer, stage }: Awaited<ReturnType<typeof put>>,
   expect(answer.gridfs_file_id).toMatch(/^[0-9a-f]{24}$/);
   expect(stage).toMatchObject({ state: 'failed', attempts: 1, error: { code, message: answer.transcription_error } });
   expect(stage.history.map((attempt: Json) => attempt.outcome)).toEqual(['failed']);
-  expect(await service.strays()).toEqual([]);
+  const { body: metrics } = await alice.get('/metrics');
+  expect(metrics).toContain(`vivavoce_failures_total{stage="transcription",code="${code}"} `);
+  await eventually(async () => expect(await service.strays()).toEqual([]));
 }
 
 describe('audio that the engine cannot use', () => {

@@ -58,6 +58,8 @@ describe('size', () => {
     const row = await settledRow();
     expect(row).toMatchObject({ state: 'failed', error: { code: 'too_large' }, audio_state: 'deleted' });
     expect(await service.db.collection('fs.chunks').countDocuments({ files_id: row.file_id })).toBe(0);
+    const { body: metrics } = await alice.get('/metrics');
+    expect(metrics).toMatch(/^vivavoce_failures_total\{stage="upload",code="too_large"\} 1$/m);
   });
 
   it('is told to a sender who goes on sending: the answer reaches them before the connection ends', async () => {

@@ -10,6 +10,9 @@ const dashboard = readFileSync(join(deploy, 'grafana/vivavoce.json'), 'utf8');
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 const withPromtool = hasPromtool ? it : it.skip;
 
+/** Alerts that are ready before what they watch: the metric comes with its routes, and takes its name off this list. */
+const TO_COME = ['vivavoce_recordings'];
+
 /** Names of metrics in a query, without the suffixes that a histogram's series have. */
 function metricsIn(text: string): string[] {
   const names = text.match(/\b(?:vivavoce|nodejs)_[a-z0-9_]+/g) ?? [];
@@ -38,7 +41,7 @@ describe('what is watched', () => {
     const { groups } = parse(readFileSync(alertsFile, 'utf8')) as { groups: { rules: { expr: string }[] }[] };
     const asked = metricsIn(groups.flatMap(({ rules }) => rules.map(({ expr }) => expr)).join('\n') + dashboard);
     expect(asked.length).toBeGreaterThan(12);
-    expect(asked.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
+    expect(asked.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual(TO_COME);
   });
 
   it('counts what an answer passes', () => {

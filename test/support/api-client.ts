@@ -32,7 +32,7 @@ const TIMEOUT_MS = 30_000;
 export class ApiClient {
   private constructor(
     readonly userId: string,
-    private readonly token: string,
+    readonly token: string,
     private readonly port: () => number,
   ) {}
 
@@ -56,8 +56,8 @@ export class ApiClient {
   }
 
   /** A session that takes any question id. */
-  async createSession(id: string): Promise<void> {
-    const { status } = await this.post('/api/sessions', { id, questions: [] });
+  async createSession(id: string, more: { retain_audio?: boolean } = {}): Promise<void> {
+    const { status } = await this.post('/api/sessions', { id, questions: [], ...more });
     if (status !== 201 && status !== 409) throw new Error(`The session was answered with ${status}`);
   }
 

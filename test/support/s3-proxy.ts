@@ -8,6 +8,10 @@ export class S3Proxy {
   slowDowns = 0;
   /** How many were. */
   slowedDown = 0;
+  /** Parts of multipart uploads are never answered while it is set. */
+  holdsParts = false;
+  /** How many were not. */
+  held = 0;
   /** Turns a bit of every object that is read. */
   spoils = false;
 
@@ -38,6 +42,11 @@ export class S3Proxy {
       return;
     }
     const { method, url, headers } = from;
+    if (this.holdsParts && url?.includes('partNumber=')) {
+      this.held += 1;
+      from.resume();
+      return;
+    }
     // The signature covers the host that the client asked for: it is passed on as it is.
     const onward = request({ host: '127.0.0.1', port: this.port, method, path: url, headers }, (answer) => {
       to.writeHead(answer.statusCode ?? 502, answer.headers);

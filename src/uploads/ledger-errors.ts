@@ -1,0 +1,15 @@
+import type { StageError } from './upload.schema.js';
+
+/* What the ledger says of rows and stages that nobody is left to speak for. */
+
+export const UPLOAD_INTERRUPTED: StageError = {
+  code: 'upload_interrupted',
+  message: 'The upload ended before it was complete',
+};
+
+export const SESSION_GONE: StageError = { code: 'session_gone', message: 'The session was erased meanwhile' };
+
+export const WORKER_LOST: StageError = {
+  code: 'worker_lost',
+  message: 'The worker stopped answering while it worked on this',
+};

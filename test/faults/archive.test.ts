@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { jest } from '@jest/globals';
+import { S3Proxy } from '../support/s3-proxy.js';
+import { S3Server, describeWithS3 } from '../support/s3-server.js';
+import { Stand, noise, uniqueId } from '../support/stand.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+describeWithS3('a worker that is killed while it archives', () => {
+  let s3: S3Server;
+  let proxy: S3Proxy;
+  let stand: Stand;
+
+  beforeAll(async () => {
+    s3 = await S3Server.start();
+    proxy = await S3Proxy.start(s3.port);
+    stand = await Stand.start({ ...s3.settings(proxy.url), ARCHIVE_RETRY_S: '0.5' });
+    await stand.api();
+  });
+  afterAll(async () => {
+    await stand.stop();
+    await proxy.close();
+    await s3.stop();
+  });
+
+  async function inBucket(): Promise<{ objects: string[]; cutShort: number }> {
+    const client = s3.client();
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: 'audio' }));
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: 'audio' }));
+    client.destroy();
+    return { objects: Contents.map(({ Key = '' }) => Key), cutShort: Uploads.length };
+  }
+
+  it('between the parts of an upload leaves one object, no part of another, and the audio whole', async () => {
+    const user = await stand.user('alice');
+    const session = uniqueId('kept');
+    await user.createSession(session, { retain_audio: true });
+    const audio = Buffer.concat([noise(session), randomBytes(12 * 2 ** 20)]);
+    const { json } = await user.upload(session, 'q1', audio);
+    const id = json.upload_id as string;
+
+    proxy.holdsParts = true;
+    for (const time of [1, 2]) {
+      const before = proxy.held;
+      const worker = await stand.worker();
+      await until(`parts of attempt ${time} are on their way`, () => proxy.held > before);
+      expect((await stand.row(id)).audio_state).toBe('stored');
+      await worker.kill();
+    }
+    expect(await inBucket()).toEqual({ objects: [], cutShort: expect.any(Number) });
+    expect((await inBucket()).cutShort).toBeGreaterThan(0);
+
+    proxy.holdsParts = false;
+    await stand.worker();
+    await until('it is archived, and its copy deleted', async () => (await stand.row(id)).audio_state === 'deleted');
+    expect(await inBucket()).toEqual({ objects: [expect.stringContaining(`/${id}.`)], cutShort: 0 });
+    const outcomes = (await stand.attempts(id, 'archive')).map(({ outcome }) => outcome);
+    expect(outcomes).toEqual(['lost', 'lost', 'done']);
+
+    const response = await fetch(`http://127.0.0.1:${stand.balancer.port}/api/uploads/${id}/audio`, {
+      headers: { authorization: `Bearer ${user.token}` },
+    });
+    expect(Buffer.from(await response.arrayBuffer()).equals(audio)).toBe(true);
+  });
+});
