@@ -5,15 +5,26 @@ export class Gate {
   constructor(private free: number) {}
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free -= 1;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+    const place = this.enter();
+    if (place) await place;
     try {
       return await work();
     } finally {
-      // A place is handed on, never free for a moment in between: whoever comes then would jump the queue.
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.free += 1;
+      this.leave();
     }
+  }
+
+  /** Takes a place, to be given back by `leave`: null when there is one, else a promise of the next. */
+  enter(): Promise<void> | null {
+    if (this.free === 0) return new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.free -= 1;
+    return null;
+  }
+
+  leave(): void {
+    // A place is handed on, never free for a moment in between: whoever comes then would jump the queue.
+    const next = this.waiting.shift();
+    if (next) next();
+    else this.free += 1;
   }
 }

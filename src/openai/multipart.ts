@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 
 export interface MultipartFile {
   /** Without quotes, backslashes or line breaks. */
@@ -13,6 +12,12 @@ export interface MultipartFile {
 
 /** Smaller files are sent as one buffer: what fetch makes of a stream costs more than the bytes. */
 const SMALL_BYTES = 1 << 20;
+
+async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}
 
 /** A form whose file is read as it is sent. */
 export interface MultipartForm {
@@ -60,7 +65,7 @@ export function multipartForm(fields: readonly (readonly [string, string])[], fi
       'content-type': `multipart/form-data; boundary=${boundary}`,
       'content-length': String(head.length + file.size + tail.length),
     },
-    body: async () => (file.size > SMALL_BYTES ? pieces() : await buffer(pieces())),
+    body: async () => (file.size > SMALL_BYTES ? pieces() : await joined(pieces())),
     fault: () => fault,
     close: () => {
       closed = true;

@@ -1,21 +1,29 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import OpenAI from 'openai';
-import { Agent, fetch } from 'undici';
+import { Agent } from 'undici';
 import { TransientError, type AppError } from '../common/app-error.js';
 import type { Config } from '../config/config.js';
+import { fetchThrough } from './light-fetch.js';
 import { judge, timedOut, type Engine, type Verdict } from './openai-errors.js';
 
 /** A wait that the endpoint asks for is kept within the attempt up to this long; the ledger schedules a longer one. */
 const LONGEST_WAIT_MS = 30_000;
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
+/** Bytes of an answer: the times of every segment of hours of speech are some MiB. */
+const LARGEST_ANSWER = 32 * 2 ** 20;
 /** For how long a refused key is reported by `check`, so that a process with no work does not stay unready for ever. */
 const REFUSAL_REPORTED_MS = 5 * 60_000;
 
 /** A connection to one OpenAI-compatible endpoint: its client, retries, time limit and errors. */
 export class OpenAiEndpoint {
   // Node's own fetch gives up after 300 s whatever it is told, and keeps its connections from being closed.
-  private readonly agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 30_000 });
+  private readonly agent = new Agent({
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: 30_000,
+    maxResponseSize: LARGEST_ANSWER,
+  });
   private readonly client: OpenAI;
   private refusal: { error: AppError; at: number } | null = null;
 
@@ -33,8 +41,7 @@ export class OpenAiEndpoint {
       maxRetries: 0,
       timeout: config.OPENAI_TIMEOUT_S * 1000,
       logLevel: 'off',
-      fetch: fetch as unknown as typeof globalThis.fetch,
-      fetchOptions: { dispatcher: this.agent } as object,
+      fetch: fetchThrough(this.agent),
     });
   }
 
@@ -91,7 +98,7 @@ export class OpenAiEndpoint {
     } catch (thrown) {
       signal.throwIfAborted();
       if (late) return { verdict: { error: timedOut(this.engine), again: false, waitMs: null } };
-      const verdict = judge(this.engine, asConnectionError(thrown), this.config.OPENAI_API_KEY ?? '');
+      const verdict = judge(this.engine, thrown, this.config.OPENAI_API_KEY ?? '');
       if (verdict.error.code === 'engine_rejected_key') this.refusal = { error: verdict.error, at: performance.now() };
       return { verdict };
     } finally {
@@ -99,10 +106,4 @@ export class OpenAiEndpoint {
       signal.removeEventListener('abort', forward);
     }
   }
-}
-
-/** A connection that breaks within the body surfaces as fetch's own TypeError ("terminated"), past the client's wrapping. */
-function asConnectionError(thrown: unknown): unknown {
-  if (!(thrown instanceof TypeError) || !(thrown.cause instanceof Error)) return thrown;
-  return new OpenAI.APIConnectionError({ cause: thrown });
 }

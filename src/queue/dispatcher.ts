@@ -1,13 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { getQueueToken } from '@nestjs/bull';
-import type { Job, Queue } from 'bull';
+import type { Queue } from 'bull';
 import { TransientError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
 import { Config } from '../config/config.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { ALL_QUEUES, jobIdOf, stageJobOptions } from './queues.js';
 import type { StageJob } from './queues.js';
+
+/** Jobs that wait in a queue which may be looked through. */
+const SHORT = 50;
 
 /**
  * Turns due stages into Bull jobs. It promises nothing: a job that could not be made, because Redis is away or the process
@@ -52,14 +55,35 @@ export class Dispatcher {
       });
   }
 
-  /** The live job of a stage's latest dispatch; null if Bull has none that will still run. Throws while Redis is away. */
-  async liveJob(row: Upload, stage: StageName): Promise<Job<StageJob> | null> {
-    const dispatch = row.stages[stage]?.dispatch ?? 1;
+  /**
+   * Which of these rows have a job that will still run, for the latest dispatch of the stage. One round trip, whatever the length
+   * of the queue: Redis would go through the whole list to say where a job stands.
+   *
+   * @returns hex ids
+   * @throws TransientError `redis_away`
+   */
+  async withLiveJob(rows: readonly Pick<Upload, '_id' | 'stages'>[], stage: StageName): Promise<Set<string>> {
+    const queue = this.queue(stage);
     // Bull would wait for Redis, and the sweep with it.
-    if (this.queue(stage).client.status !== 'ready') throw new TransientError('redis_away', 'Redis cannot be reached');
-    const job = await this.queue(stage).getJob(jobIdOf(row._id.toHexString(), stage, dispatch));
-    if (!job) return null;
-    const state = await job.getState();
-    return state === 'completed' || state === 'failed' || state === 'stuck' ? null : job;
+    if (queue.client.status !== 'ready') throw new TransientError('redis_away', 'Redis cannot be reached');
+    const pipeline = queue.client.pipeline().llen(queue.toKey('wait'));
+    const jobs = rows.map(({ _id, stages }) => {
+      const id = _id.toHexString();
+      return { id, job: jobIdOf(id, stage, stages[stage]?.dispatch ?? 1) };
+    });
+    for (const { job } of jobs)
+      pipeline.exists(queue.toKey(job)).zscore(queue.toKey('completed'), job).zscore(queue.toKey('failed'), job);
+    const answers = (await pipeline.exec())?.map(([error, value]) => {
+      if (error) throw error;
+      return value;
+    });
+    const [waiting, ...seen] = answers ?? [0];
+    const live = jobs.filter((_, at) => seen[3 * at] === 1 && seen[3 * at + 1] === null && seen[3 * at + 2] === null);
+    // A job that is known and stands in no list is seen only by looking through the lists, which are short by then.
+    if (Number(waiting) > SHORT) return new Set(live.map(({ id }) => id));
+    const stuck = await Promise.all(
+      live.map(async ({ job }) => (await (await queue.getJob(job))?.getState()) ?? 'stuck'),
+    );
+    return new Set(live.filter((_, at) => stuck[at] !== 'stuck').map(({ id }) => id));
   }
 }

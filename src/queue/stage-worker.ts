@@ -25,7 +25,7 @@ import type { StageHandler } from './stage-handler.js';
 /** Work that is over sooner is not shown as under way: two writes that nobody could see. */
 const SHOWN_AFTER_MS = 50;
 /** How long a stage lets another one go first, while more than half of that one's places in this process are taken. */
-const LONGEST_YIELD_MS = 500;
+const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
 
 /** Runs the stages of one worker process: claim, work, write the result while the token holds, hand over by state. */

@@ -15,7 +15,9 @@ const CHUNK_SIZE = 1 << 20;
 /** Chunks that an upload has on their way to MongoDB, while it fills the next. */
 const LANES = 2;
 /** Full chunks on their way at once, over all uploads: the driver copies each twice, and garbage of that size is costly. */
-const CHUNKS_UNDER_WAY = 8;
+const CHUNKS_UNDER_WAY = 6;
+/** Up to so much is held as it came, and written as one piece. */
+const SMALL = 256 * 1024;
 /** Buffers that are kept for the next upload. */
 const SPARE_BUFFERS = 16;
 
@@ -66,30 +68,35 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
 
   private async *read(id: mongo.ObjectId, range?: { start: number; end: number }): AsyncGenerator<Buffer> {
     const start = range?.start ?? 0;
-    const chunksFrom = (n: number) =>
-      this.chunks.find({ files_id: id, n: { $gte: n } }, { sort: { n: 1 }, batchSize: 4 });
-    // From the start is where nearly all read: the first chunks come together with the file's description.
-    let cursor = start === 0 ? chunksFrom(0) : null;
+    // From the start is where nearly all read: what a file is like matters only if its chunks end before the range does.
+    const about = start > 0 || !range ? await this.described(id) : null;
+    const size = about?.chunkSize ?? CHUNK_SIZE;
+    const end = Math.min(range?.end ?? Infinity, about?.length ?? Infinity);
+    let at = start;
+    let expected = Math.floor(start / size);
+    const cursor = this.chunks.find({ files_id: id, n: { $gte: expected } }, { sort: { n: 1 }, batchSize: 4 });
     try {
-      const [file] = await Promise.all([this.describe(id), cursor?.hasNext()]);
-      if (!file) throw new NotFoundError('Audio');
-      const end = Math.min(range?.end ?? file.length, file.length);
-      if (start >= end) return;
-      const first = Math.floor(start / file.chunkSize);
-      cursor ??= chunksFrom(first);
-      let expected = first;
-      for await (const chunk of cursor) {
-        if (chunk.n !== expected) break;
-        const offset = chunk.n * file.chunkSize;
+      while (at < end) {
+        const chunk = await cursor.next();
+        if (chunk?.n !== expected) break;
         const bytes = Buffer.from(chunk.data.buffer.buffer, chunk.data.buffer.byteOffset, chunk.data.length());
-        yield bytes.subarray(Math.max(0, start - offset), Math.min(bytes.length, end - offset));
+        const from = about ? at - expected * size : 0;
+        const piece = bytes.subarray(from, from + end - at);
+        at += piece.length;
+        yield piece;
         expected += 1;
-        if (offset + file.chunkSize >= end) return;
       }
-      throw new NotFoundError(`Chunk ${expected} of audio ${id.toHexString()}`);
     } finally {
-      await cursor?.close();
+      await cursor.close();
     }
+    if (at < end && at < (about ?? (await this.described(id))).length)
+      throw new NotFoundError(`Chunk ${expected} of audio ${id.toHexString()}`);
+  }
+
+  private async described(id: mongo.ObjectId): Promise<GridFile> {
+    const file = await this.describe(id);
+    if (!file) throw new NotFoundError('Audio');
+    return file;
   }
 
   private async describeAll(ids: readonly mongo.ObjectId[]): Promise<(GridFile | null)[]> {
@@ -144,17 +151,22 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   }
 }
 
-/** One pass from the socket into `fs.chunks`: fills 1 MiB buffers, writes two at a time, reuses them. */
+/**
+ * One pass from the socket into `fs.chunks`. What comes is copied into a chunk's buffer at once: pieces that are held until there is
+ * enough of them grow old, and old garbage is collected late.
+ */
 class GridFsSink implements AudioSink {
   readonly id: string;
+  /** The first bytes, as they came: most files are small and need no chunk's buffer. */
   private readonly loose: Buffer[] = [];
-  private looseBytes = 0;
+  /** The chunk that is being filled. */
+  private filling: Buffer | null = null;
+  private filled = 0;
   private length = 0;
   private count = 0;
-  private readonly lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
+  private readonly underWay = new Set<Promise<void>>();
   private described: Promise<unknown> = Promise.resolve();
   private failure: Error | undefined;
-  private aborted = false;
 
   constructor(
     private readonly files: mongo.Collection<GridFile>,
@@ -170,54 +182,74 @@ class GridFsSink implements AudioSink {
   async write(bytes: Buffer): Promise<void> {
     this.check();
     this.length += bytes.length;
-    let rest = bytes;
-    while (this.looseBytes + rest.length >= CHUNK_SIZE) {
-      const take = CHUNK_SIZE - this.looseBytes;
-      this.hold(rest.subarray(0, take));
-      await this.send();
-      rest = rest.subarray(take);
-    }
-    if (rest.length > 0) this.hold(rest);
+    if (!this.filling) {
+      this.loose.push(bytes);
+      this.filled += bytes.length;
+      if (this.filled <= SMALL) return;
+      const pieces = this.loose.splice(0);
+      this.filled = 0;
+      for (const piece of pieces) await this.fill(piece);
+    } else await this.fill(bytes);
   }
 
   private check(): void {
     if (this.failure) throw this.failure;
   }
 
-  private hold(piece: Buffer): void {
-    this.loose.push(piece);
-    this.looseBytes += piece.length;
+  private async fill(bytes: Buffer): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) {
+      this.filling ??= this.spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_SIZE);
+      const taken = rest.copy(this.filling, this.filled);
+      this.filled += taken;
+      rest = rest.subarray(taken);
+      if (this.filled === CHUNK_SIZE) await this.sendFull();
+    }
   }
 
-  /** Starts writing what is held as the next chunk, once the lane is free. */
-  private async send(): Promise<void> {
-    const n = this.count++;
-    const lane = n % LANES;
-    await this.lanes[lane];
+  /** Starts writing the full chunk once there is a place for it. Until then nothing more is taken: that is the back-pressure. */
+  private async sendFull(): Promise<void> {
+    const buffer = this.filling!;
+    const place = this.gate.enter();
+    if (place) await place;
+    if (this.failure) this.gate.leave();
     this.check();
-    const isFull = this.looseBytes === CHUNK_SIZE;
-    const buffer = this.spare.pop() ?? Buffer.allocUnsafeSlow(this.looseBytes);
-    let size = 0;
-    for (const piece of this.loose) size += piece.copy(buffer, size);
-    this.loose.length = 0;
-    this.looseBytes = 0;
-    const chunk = { files_id: this.fileId, n, data: new mongo.Binary(buffer.subarray(0, size)) };
-    const insert = () => this.chunks.insertOne(chunk);
-    // What is less than a chunk comes from small uploads: they do not queue up behind large ones.
-    this.lanes[lane] = (isFull ? this.gate.run(insert) : insert()).then(
-      () => {
-        if (buffer.length === CHUNK_SIZE && this.spare.length < SPARE_BUFFERS) this.spare.push(buffer);
-      },
-      (error: Error) => {
-        this.failure = error;
-      },
-    );
+    this.filling = null;
+    this.filled = 0;
+    this.send(buffer, () => {
+      this.gate.leave();
+      this.keep(buffer);
+    });
+    if (this.underWay.size >= LANES) await Promise.race(this.underWay);
+    this.check();
+  }
+
+  private keep(buffer: Buffer): void {
+    if (this.spare.length < SPARE_BUFFERS) this.spare.push(buffer);
+  }
+
+  private send(bytes: Buffer, over?: () => void): void {
+    const chunk = { files_id: this.fileId, n: this.count++, data: new mongo.Binary(bytes) };
+    const written: Promise<void> = this.chunks
+      .insertOne(chunk)
+      .then(
+        () => undefined,
+        (error: Error) => {
+          this.failure = error;
+        },
+      )
+      .then(() => {
+        this.underWay.delete(written);
+        over?.();
+      });
+    this.underWay.add(written);
   }
 
   async finish(file: FileDescription): Promise<void> {
-    if (this.looseBytes > 0) await this.send();
     this.check();
-    if (this.aborted) throw new Error('The sink was aborted');
+    const { filling, filled, loose } = this;
+    if (filling && filled > 0) this.send(filling.subarray(0, filled), () => this.keep(filling));
+    else if (filled > 0) this.send(loose.length === 1 ? loose[0]! : Buffer.concat(loose));
     // Beside the last chunks, not after them: the ledger row is committed only once both are durable.
     this.described = this.descriptions.insert({
       _id: this.fileId,
@@ -227,14 +259,16 @@ class GridFsSink implements AudioSink {
       filename: file.filename,
       metadata: { ...file.metadata, content_type: file.contentType },
     });
-    await Promise.all([...this.lanes, this.described]);
+    await Promise.all([...this.underWay, this.described]);
     this.check();
   }
 
   async abort(): Promise<void> {
-    this.aborted = true;
     this.failure ??= new Error('The sink was aborted');
-    await Promise.all(this.lanes);
+    await Promise.all(this.underWay);
+    this.loose.length = 0;
+    if (this.filling) this.keep(this.filling);
+    this.filling = null;
     await this.described.catch(() => undefined);
     await this.chunks.deleteMany({ files_id: this.fileId });
     await this.files.deleteOne({ _id: this.fileId });

@@ -4,11 +4,12 @@ import { SessionsModule } from '../sessions/sessions.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { AudioCleanup } from './audio-cleanup.js';
 import { SweepScheduler } from './sweep.scheduler.js';
+import { LostJobs } from './lost-jobs.js';
 import { Sweeper } from './sweeper.js';
 
 @Module({
   imports: [UploadsModule, QueueModule, SessionsModule],
-  providers: [Sweeper, AudioCleanup, SweepScheduler],
+  providers: [LostJobs, Sweeper, AudioCleanup, SweepScheduler],
   exports: [Sweeper, AudioCleanup, SweepScheduler],
 })
 export class SweepModule {}

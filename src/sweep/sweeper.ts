@@ -5,7 +5,6 @@ import { Log } from '../common/logging.js';
 import { isMongoAway } from '../common/mongo-errors.js';
 import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
-import { Dispatcher } from '../queue/dispatcher.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { AudioStore } from '../storage/audio-store.js';
@@ -14,8 +13,9 @@ import { Ledger, stagePath } from '../uploads/ledger.js';
 import { StageLedger } from '../uploads/stage-ledger.js';
 import { UploadTargets } from '../uploads/targets.js';
 import { STAGES } from '../uploads/upload.schema.js';
-import type { StageName, Upload } from '../uploads/upload.schema.js';
+import type { Upload } from '../uploads/upload.schema.js';
 import { UPLOAD_INTERRUPTED, WORKER_LOST } from '../uploads/ledger-errors.js';
+import { LostJobs } from './lost-jobs.js';
 
 const DAY_MS = 86_400_000;
 /** Rows of one kind in one sweep; the next one goes on. */
@@ -37,7 +37,7 @@ export class Sweeper {
     private readonly notes: LedgerNotes,
     private readonly stages: StageLedger,
     private readonly targets: UploadTargets,
-    private readonly dispatcher: Dispatcher,
+    private readonly lostJobs: LostJobs,
     private readonly store: AudioStore,
     private readonly sessions: SessionRepository,
     private readonly sessionsService: SessionsService,
@@ -59,7 +59,7 @@ export class Sweeper {
       ['links', () => this.links(dryRun)],
       ['expired_leases', () => this.expiredLeases(dryRun)],
       ['projections', () => this.projections(dryRun)],
-      ['lost_jobs', () => this.lostJobs(dryRun)],
+      ['lost_jobs', () => this.lostJobs.find(dryRun)],
       ['audio_deletions', () => this.audioDeletions(dryRun)],
       ['erasures', () => this.erasures(dryRun)],
       ['old_failed_rows', () => this.oldFailedRows(dryRun)],
@@ -126,7 +126,7 @@ export class Sweeper {
         );
         const fresh = await this.ledger.find(row._id);
         if (fresh) await this.project(fresh);
-        if (fresh && verdict.outcome === 'retry') await this.redispatch(fresh, stage);
+        if (fresh && verdict.outcome === 'retry') await this.lostJobs.replace(fresh, stage);
         return true;
       });
     }
@@ -143,25 +143,6 @@ export class Sweeper {
         return true;
       },
     );
-  }
-
-  /** Due, but Bull has no job for it: Redis was away, emptied, or the process died in between. */
-  private async lostJobs(dryRun: boolean): Promise<number> {
-    let count = 0;
-    for (const stage of STAGES) {
-      const waiting = {
-        state: 'committed' as const,
-        // Links are finished first: a claim takes the mark of a missing link away.
-        link_due: { $exists: false },
-        [stagePath(stage, 'state')]: 'due',
-        [stagePath(stage, 'due_at')]: { $lt: this.graceAgo() },
-      };
-      count += await this.each(false, waiting, async (row) => {
-        if (await this.dispatcher.liveJob(row, stage)) return false;
-        return dryRun || this.redispatch(row, stage);
-      });
-    }
-    return count;
   }
 
   /** Deletions that were recorded and not finished. */
@@ -191,13 +172,6 @@ export class Sweeper {
     const mark = row.projection_due;
     if (row.state === 'committed') await this.targets.of(row).project(row);
     if (mark) this.notes.projected(row._id, mark);
-  }
-
-  private async redispatch(row: Upload, stage: StageName): Promise<boolean> {
-    const dispatch = await this.stages.redispatch(row, stage);
-    if (dispatch === null) return false;
-    this.dispatcher.dispatch(row, stage, dispatch);
-    return true;
   }
 
   private async deleteAudio(row: Upload): Promise<void> {

@@ -83,8 +83,14 @@ export class TranscriptionHandler extends StageHandler {
     const pieces = new MongoPieceStore(this.ledger, claim.id, this.transcriber.id);
     // A small file may hold days of silence: its length is known only as it is decoded.
     const tooLong = new AbortController();
+    const size = row.size ?? 0;
     const transcript = await this.transcriber.transcribe({
-      audio: { open: () => this.store.open(fileId), size: row.size ?? 0, contentType: row.content_type ?? '' },
+      // The row knows how long the file is: the store need not look it up.
+      audio: {
+        open: () => this.store.open(fileId, { start: 0, end: size }),
+        size,
+        contentType: row.content_type ?? '',
+      },
       language: row.language,
       signal: AbortSignal.any([signal, tooLong.signal]),
       onDuration: (seconds) => {

@@ -269,7 +269,7 @@ export class StageLedger {
   }
 
   /** Gives a due stage a new job number, so that Bull does not take it for the job it once knew. */
-  async redispatch(row: Upload, stage: StageName): Promise<number | null> {
+  async redispatch(row: Pick<Upload, '_id' | 'stages'>, stage: StageName): Promise<number | null> {
     const dispatch = (row.stages[stage]?.dispatch ?? 0) + 1;
     const { modifiedCount } = await this.ledger.rows.updateOne(
       { _id: row._id, [stagePath(stage, 'state')]: 'due', [stagePath(stage, 'dispatch')]: dispatch - 1 },
