@@ -4,6 +4,7 @@ import type { Actor } from '../audit/actor.decorator.js';
 import { Audit } from '../audit/audit.js';
 import { ConflictError, NotFoundError } from '../common/app-error.js';
 import { cursorId } from '../common/cursor.js';
+import { Metrics } from '../common/metrics.js';
 import { StageRestart } from '../queue/stage-restart.js';
 import { Ledger, stagePath } from '../uploads/ledger.js';
 import { StageLedger } from '../uploads/stage-ledger.js';
@@ -27,6 +28,7 @@ export class AdminUploads {
     private readonly stages: StageLedger,
     private readonly restarts: StageRestart,
     private readonly audit: Audit,
+    private readonly metrics: Metrics,
   ) {}
 
   /** Newest first. */
@@ -80,6 +82,7 @@ export class AdminUploads {
           const [name] = stageIn(row, 'processing') ?? stageIn(row, 'due') ?? [];
           if (!name) throw new ConflictError('nothing_to_fail', 'None of its stages waits or is worked on');
           if (!(await this.stages.failByHand(row, name, error))) return null;
+          this.metrics.failures.labels(name, error.code).inc();
           await this.restarts.show(row);
           return { upload_id: id, stage: name, state: 'failed' as const };
         }),

@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import type { Connection } from 'mongoose';
+import { databaseSpace } from '../common/database-space.js';
 import { Config } from '../config/config.js';
 import type { Condition } from './condition.js';
 
@@ -22,10 +23,8 @@ export class SpaceConditions {
 
   /** None where the engine cannot say. */
   async ofDatabase(): Promise<Condition[]> {
-    const stats = await this.connection.db?.stats();
-    const [total, used] = [Number(stats?.['fsTotalSize']), Number(stats?.['fsUsedSize'])];
-    if (!(total > 0) || !(used >= 0)) return [];
-    return [this.condition('database_space_low', 'of the disk of MongoDB', total - used, total)];
+    const space = await databaseSpace(this.connection);
+    return space ? [this.condition('database_space_low', 'of the disk of MongoDB', space.free, space.size)] : [];
   }
 
   private condition(id: string, what: string, free: number, all: number): Condition {

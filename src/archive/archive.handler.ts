@@ -128,6 +128,7 @@ export class ArchiveHandler extends StageHandler {
     };
     const sink = this.archives.of(this.archives.name).create(key, description);
     const hash = createHash('sha256');
+    let mayBeWhole = false;
     try {
       for await (const chunk of this.store.open(row.file_id!.toHexString()) as AsyncIterable<Buffer>) {
         signal.throwIfAborted();
@@ -136,12 +137,21 @@ export class ArchiveHandler extends StageHandler {
       }
       if (hash.digest('hex') !== row.sha256)
         throw new PermanentError('audio_altered', 'The stored audio is not the one that came; it is not archived');
+      mayBeWhole = true;
       await sink.finish(description);
     } catch (error) {
       // What cannot be removed now is written over, or removed, by the next attempt.
-      await sink.abort().catch(() => undefined);
+      if (!mayBeWhole || !(await this.mayBeAnothers(key))) await sink.abort().catch(() => undefined);
       throw error;
     }
+  }
+
+  /**
+   * Whether a whole file under this key may have been stored, checked and counted on by another attempt while this one was held up:
+   * in S3 the attempts of a row share their key. What the ledger names goes with it, or is written over.
+   */
+  private async mayBeAnothers(key: string): Promise<boolean> {
+    return this.archives.name === 's3' && (await this.keeper.names(key).catch(() => true));
   }
 
   /** A checksum in the answer to a write is about what arrived; only what comes back is about what is there. */

@@ -96,6 +96,20 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  // Without a label a gauge begins at 0, which would be read as a full disk where MongoDB does not tell.
+  readonly databaseFree = new Gauge({
+    name: 'vivavoce_database_free_bytes',
+    help: 'Free space of the disk that MongoDB is on, where it tells.',
+    labelNames: ['disk'] as const,
+    registers: [this.registry],
+  });
+  readonly databaseSize = new Gauge({
+    name: 'vivavoce_database_size_bytes',
+    help: 'Size of the disk that MongoDB is on, where it tells.',
+    labelNames: ['disk'] as const,
+    registers: [this.registry],
+  });
+
   readonly realTimeFactor = new Histogram({
     name: 'vivavoce_transcription_real_time_factor',
     help: 'Time a transcription took per second of its audio.',

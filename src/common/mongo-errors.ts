@@ -1,3 +1,5 @@
+import { AppError } from './app-error.js';
+
 /** Driver and mongoose errors that mean: no usable MongoDB at the moment. By name, so that the driver stays at its edge. */
 const AWAY_NAMES = new Set([
   'MongoNetworkError',
@@ -31,6 +33,8 @@ const DEEPEST_CAUSE = 5;
 export function isMongoAway(error: unknown): boolean {
   let current = error;
   for (let depth = 0; depth < DEEPEST_CAUSE && current instanceof Error; depth++) {
+    // It says itself what it is about: that the archive or an engine cannot be reached is caused by a broken socket too.
+    if (current instanceof AppError) return false;
     if (AWAY_NAMES.has(current.name) || isBrokenSocket(current)) return true;
     if (current.name.startsWith('Mongo')) {
       const code = (current as { code?: unknown }).code;

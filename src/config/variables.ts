@@ -145,6 +145,10 @@ export const variables = {
     aliases: ['AWS_ACCESS_KEY_ID'],
   }),
   S3_SECRET_ACCESS_KEY: optional('Goes with S3_ACCESS_KEY_ID.', { aliases: ['AWS_SECRET_ACCESS_KEY'], secret: true }),
+  S3_SESSION_TOKEN: optional('Of temporary keys, such as those of a role; goes with S3_ACCESS_KEY_ID.', {
+    aliases: ['AWS_SESSION_TOKEN'],
+    secret: true,
+  }),
   S3_PART_SIZE_MB: int(8, 5, 100, 'MiB', 'Parts of a multipart upload; two are in memory for each file under way.'),
   S3_ABANDONED_UPLOAD_H: number(
     24,

@@ -1,13 +1,20 @@
 import { statfs } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
+import { InjectConnection } from '@nestjs/mongoose';
+import type { Connection } from 'mongoose';
+import { databaseSpace } from '../common/database-space.js';
 import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 
-/** Space under DATA_DIR at each scrape: scratch files of every process, and the embedded databases of a laptop. */
+/**
+ * Space at each scrape: under DATA_DIR, for scratch files of every process and the embedded databases of a laptop, and on the disk of
+ * MongoDB, where that tells.
+ */
 @Injectable()
 export class DiskMetrics implements OnModuleInit {
   constructor(
+    @InjectConnection() private readonly connection: Connection,
     private readonly metrics: Metrics,
     private readonly config: Config,
   ) {}
@@ -17,6 +24,12 @@ export class DiskMetrics implements OnModuleInit {
       const { bavail, blocks, bsize } = await statfs(this.config.DATA_DIR);
       this.metrics.diskFree.set(bavail * bsize);
       this.metrics.diskSize.set(blocks * bsize);
+    });
+    this.metrics.onScrape(async () => {
+      const space = await databaseSpace(this.connection);
+      if (!space) return;
+      this.metrics.databaseFree.labels('mongodb').set(space.free);
+      this.metrics.databaseSize.labels('mongodb').set(space.size);
     });
   }
 }

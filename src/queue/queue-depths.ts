@@ -31,8 +31,13 @@ export class QueueDepths {
     return { stage, depth: { due, processing, failed }, oldestWaitS };
   }
 
+  /** Without failed ones that an admin has dismissed: nobody is to look at those any more. */
   private count(stage: StageName, state: WaitingState): Promise<number> {
-    return this.ledger.rows.countDocuments({ state: 'committed', [stagePath(stage, 'state')]: state });
+    return this.ledger.rows.countDocuments({
+      state: 'committed',
+      [stagePath(stage, 'state')]: state,
+      [stagePath(stage, 'dismissed_at')]: { $exists: false },
+    });
   }
 
   private async oldestWaitS(stage: StageName): Promise<number> {

@@ -3,6 +3,9 @@ import type { StageName } from '../uploads/upload.schema.js';
 /** Stored bytes that no row of the ledger wants. */
 export interface FileWithoutRecord {
   category: 'files_without_records';
+  /** In the landing zone, or in the archive of kept audio. */
+  store: 'landing' | 'archive';
+  /** In the archive its key. */
   file_id: string;
   /** `chunks`: bytes whose file document is missing. */
   kind: 'file' | 'chunks';

@@ -24,18 +24,33 @@ export class KeptAudioVerifier {
     private readonly config: Config,
   ) {}
 
-  /** @param deep reads and hashes what is archived, and looks for archived files that nothing names */
+  /**
+   * @param deep reads and hashes what is archived, and looks for archived files that nothing names
+   * @throws AppError `archive_away`
+   */
   async *findings(deep: boolean, looked: Looked): AsyncGenerator<Finding> {
-    const old = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
-    const live = { state: 'live' as const, updated_at: { $lt: old } };
-    for await (const audio of this.keeper.kept.find(live, { sort: { _id: 1 }, batchSize: BATCH })) {
-      looked.files += 1;
-      const actual = await this.examine(audio, deep, looked);
-      if (actual === audio.sha256 || !(await this.isStillLive(audio))) continue;
-      const rows = this.ledger.rows.find({ kept_id: audio._id, kept_state: 'kept' }, { batchSize: BATCH });
-      for await (const row of rows) yield actual === null ? withoutFile(row, audio) : altered(row, audio, actual);
+    const old = { updated_at: { $lt: new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000) } };
+    for await (const audio of this.keeper.kept.find(old, { sort: { _id: 1 }, batchSize: BATCH })) {
+      if (await this.isUnwanted(audio)) yield withoutRow(audio);
+      if (audio.state === 'live') yield* this.wrongWith(audio, deep, looked);
     }
     if (deep) yield* this.unnamed();
+  }
+
+  private async *wrongWith(audio: KeptAudio, deep: boolean, looked: Looked): AsyncGenerator<Finding> {
+    looked.files += 1;
+    const actual = await this.examine(audio, deep, looked).catch((error: unknown) => {
+      throw this.archives.translated(audio.store, error);
+    });
+    if (actual === audio.sha256 || !(await this.isStillLive(audio))) return;
+    const rows = this.ledger.rows.find({ kept_id: audio._id, kept_state: 'kept' }, { batchSize: BATCH });
+    for await (const row of rows) yield actual === null ? withoutFile(row, audio) : altered(row, audio, actual);
+  }
+
+  /** Whoever gives a reference up deletes the audio after it: it must still be there. */
+  private async isUnwanted({ _id }: KeptAudio): Promise<boolean> {
+    if (await this.keeper.isReferredTo(_id)) return false;
+    return (await this.keeper.kept.findOne({ _id, state: { $ne: 'deleting' } })) !== null;
   }
 
   /** The hash of what is archived; what it should be unless `deep`, where the size is right; null where nothing is. */
@@ -64,6 +79,7 @@ export class KeptAudioVerifier {
       const isOurs = typeof uploadId === 'string' && mongo.ObjectId.isValid(uploadId);
       yield {
         category: 'files_without_records',
+        store: 'archive',
         file_id: id,
         kind: 'file',
         reason: isOurs ? 'no_row' : 'not_ours',
@@ -73,6 +89,19 @@ export class KeptAudioVerifier {
       };
     }
   }
+}
+
+function withoutRow({ _id, key, by, size, created_at }: KeptAudio): FileWithoutRecord {
+  return {
+    category: 'files_without_records',
+    store: 'archive',
+    file_id: key ?? _id.toHexString(),
+    kind: 'file',
+    reason: 'no_row',
+    upload_id: by.toHexString(),
+    size,
+    uploaded_at: created_at,
+  };
 }
 
 function withoutFile({ _id, user_id, session_id, question_id }: Upload, { key }: KeptAudio): RecordWithoutFile {

@@ -51,6 +51,8 @@ export class LinkVerifier {
     const now = await this.ledger.find(row._id);
     // What still is marked is found as such, and finished by the sweep.
     if (now?.state !== 'committed' || now.link_due || (await this.isKnown(now))) return null;
+    // Its session reads as gone while it is erased, and its rows go one after the other.
+    if (await this.sessions.isBeingErased(now.user_id, now.session_id)) return null;
     const since = now.committed_at ?? now.created_at;
     return { category: 'stuck', upload_id: row._id.toHexString(), stage: null, reason: 'answer_missing', since };
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Log } from '../common/logging.js';
+import { Metrics } from '../common/metrics.js';
 import { Outbox } from '../events/outbox.js';
 import { Ledger, stagePath } from '../uploads/ledger.js';
 import { owedByRow } from '../uploads/row-events.js';
@@ -25,6 +26,7 @@ export class LostAudio {
     private readonly ledger: Ledger,
     private readonly targets: UploadTargets,
     private readonly outbox: Outbox,
+    private readonly metrics: Metrics,
     private readonly log: Log,
   ) {}
 
@@ -57,6 +59,7 @@ export class LostAudio {
     }
     const asSeen = { _id: row._id, state: row.state, audio_state: row.audio_state, version: row.version };
     if (!(await this.ledger.change(asSeen, set, ['link_due'], true))) return false;
+    for (const { stage, state } of waiting) if (state === 'due') this.metrics.failures.labels(stage, error.code).inc();
     for (const { stage, state } of waiting) if (state === 'due') await this.record(row, stage, now, error);
     // Shown now; were this cut short, the sweep would show it.
     const closed = await this.ledger.find(row._id);

@@ -19,6 +19,7 @@ import { RepairService } from './repair.service.js';
 import { Repairs } from './repairs.js';
 import { StrayFiles } from './stray-files.js';
 import { StuckRows } from './stuck-rows.js';
+import { KeptAudioQuarantine } from './kept-audio.quarantine.js';
 import { KeptAudioVerifier } from './kept-audio.verifier.js';
 import { Verifier } from './verifier.js';
 import { VerifyService } from './verify.service.js';
@@ -40,6 +41,7 @@ import { VerifyService } from './verify.service.js';
   providers: [
     Inventory,
     StuckRows,
+    KeptAudioQuarantine,
     KeptAudioVerifier,
     LinkVerifier,
     Repairs,

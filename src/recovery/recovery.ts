@@ -5,6 +5,7 @@ import { SweepScheduler } from '../sweep/sweep.scheduler.js';
 import { Sweeper } from '../sweep/sweeper.js';
 import type { SweepReport } from '../sweep/sweeper.js';
 import type { Finding } from './finding.js';
+import { KeptAudioQuarantine } from './kept-audio.quarantine.js';
 import { LostAudio } from './lost-audio.js';
 import { Quarantine } from './quarantine.js';
 import { Verifier } from './verifier.js';
@@ -44,6 +45,7 @@ export class Recovery implements OnModuleInit {
     private readonly scheduler: SweepScheduler,
     private readonly verifier: Verifier,
     private readonly quarantine: Quarantine,
+    private readonly keptAudio: KeptAudioQuarantine,
     private readonly lost: LostAudio,
     private readonly log: Log,
   ) {}
@@ -65,13 +67,22 @@ export class Recovery implements OnModuleInit {
     checked: Looked = { files: 0, records: 0, hashed_bytes: 0 },
   ): Promise<BytesReport> {
     const reviewed = await this.quarantine.review(dryRun);
-    const report: BytesReport = { quarantined: 0, ...reviewed, audio_lost: 0, not_ours: 0, found: [] };
-    for await (const finding of this.verifier.findings({ deep: false }, checked)) {
+    const kept = await this.keptAudio.review(dryRun);
+    const report: BytesReport = {
+      quarantined: kept.quarantined,
+      released: reviewed.released + kept.released,
+      deleted: reviewed.deleted + kept.deleted,
+      audio_lost: 0,
+      not_ours: 0,
+      found: [],
+    };
+    for await (const finding of this.verifier.landingZone({ deep: false }, checked)) {
       if (!(await this.act(finding, dryRun, report))) continue;
       if (report.found.length < MOST_NAMED) report.found.push(finding);
     }
-    const { found, ...counts } = report;
-    if (!dryRun && (found.length > 0 || reviewed.deleted + reviewed.released > 0))
+    const { quarantined, released, deleted, audio_lost } = report;
+    const counts = { quarantined, released, deleted, audio_lost };
+    if (!dryRun && Object.values(counts).some((count) => count > 0))
       this.log.pino.warn(counts, 'Recovery put things right');
     return report;
   }

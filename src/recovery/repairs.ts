@@ -42,8 +42,8 @@ export class Repairs {
     }
   }
 
-  private async unwanted({ file_id, reason }: FileWithoutRecord, dryRun: boolean): Promise<RepairAction> {
-    if (reason === 'not_ours' || !mongo.ObjectId.isValid(file_id)) return 'left';
+  private async unwanted({ file_id, reason, store }: FileWithoutRecord, dryRun: boolean): Promise<RepairAction> {
+    if (reason === 'not_ours' || store === 'archive') return 'left';
     for (const now of (await this.verifier.confirm(new mongo.ObjectId(file_id))) ?? []) {
       if (now.category !== 'files_without_records') continue;
       if (now.reason === 'not_ours') return 'left';

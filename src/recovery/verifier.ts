@@ -45,6 +45,15 @@ export class Verifier {
    * @param looked counted up on the way
    */
   async *findings(options: { deep: boolean }, looked: Looked): AsyncGenerator<Finding> {
+    yield* this.landingZone(options, looked);
+    yield* this.stuck.find(this.graceMs);
+    yield* this.links.find();
+    // Last, since S3 may be away.
+    yield* this.keptAudio.findings(options.deep, looked);
+  }
+
+  /** Rows without bytes and bytes without rows, where all audio arrives. */
+  async *landingZone(options: { deep: boolean }, looked: Looked): AsyncGenerator<Finding> {
     const again = new SecondLook<{ id: mongo.ObjectId; altered: boolean }, Finding[]>(
       this.graceMs,
       async ({ id, altered }) => (altered ? this.mismatches(await this.inventory.look(id), looked) : this.confirm(id)),
@@ -58,9 +67,6 @@ export class Verifier {
       for await (const confirmed of again.add({ id: holding.id, altered })) yield* confirmed;
     }
     for await (const confirmed of again.rest()) yield* confirmed;
-    yield* this.keptAudio.findings(options.deep, looked);
-    yield* this.stuck.find(this.graceMs);
-    yield* this.links.find();
   }
 
   /** What is wrong with this file id now, without a grace: for who waited already. */
@@ -155,6 +161,7 @@ function withoutRecord({ id, file }: Holding): FileWithoutRecord {
   const uploadId = file && uploadIdOf(file);
   return {
     category: 'files_without_records',
+    store: 'landing',
     file_id: id.toHexString(),
     kind: file ? 'file' : 'chunks',
     reason: file ? (uploadId ? 'no_row' : 'not_ours') : 'no_file_document',

@@ -27,7 +27,7 @@ export class VerifyController {
   @Get('verify')
   @ApiOperation({ summary: 'Compare the ledger with the stored bytes' })
   @ApiResponse({ status: 200, type: VerifyReportView })
-  @ApiErrors(401, 403)
+  @ApiErrors(401, 403, 503)
   async verifyContent(@Query() { deep }: VerifyQuery): Promise<VerifyReport> {
     return this.verifying.verify(deep);
   }

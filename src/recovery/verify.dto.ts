@@ -7,7 +7,8 @@ const AT = '2026-05-04T09:30:57.500Z';
 
 export class FileWithoutRecordView {
   @ApiProperty({ enum: ['files_without_records'], example: 'files_without_records' }) category!: string;
-  @ApiProperty({ example: ID }) file_id!: string;
+  @ApiProperty({ enum: ['landing', 'archive'], description: 'Where it is stored.', example: 'landing' }) store!: string;
+  @ApiProperty({ description: 'In the archive its key.', example: ID }) file_id!: string;
   @ApiProperty({
     enum: ['file', 'chunks'],
     description: '`chunks`: bytes without their file document.',

@@ -73,6 +73,11 @@ export class SessionRepository {
     return session?.erasing_since ? null : session;
   }
 
+  async isBeingErased(userId: string, sessionId: string): Promise<boolean> {
+    const erasing = { key: sessionKey(userId, sessionId), erasing_since: { $exists: true } };
+    return (await this.sessions.findOne(erasing, { projection: { _id: 1 } })) !== null;
+  }
+
   /** @throws ConflictError when the user has a session of that id already */
   async insert(session: Omit<InterviewSession, '_id' | 'key'>): Promise<InterviewSession> {
     const row = { _id: new mongo.ObjectId(), key: sessionKey(session.user_id, session.session_id), ...session };

@@ -11,6 +11,7 @@ import { S3AudioStore } from './s3.audio-store.js';
 
 /** GridFS bucket of kept audio, beside `fs`, the landing zone. */
 const BUCKET = 'archive';
+const RETRY_AFTER_S = 30;
 
 /** Where kept audio goes, and where it went under an earlier `AUDIO_ARCHIVE`. */
 @Injectable()
@@ -44,11 +45,21 @@ export class Archives implements OnModuleInit, OnApplicationShutdown {
     return store;
   }
 
+  /** An archive's error as whoever asked is told of it: that it is away is nobody's fault, and is not MongoDB's being away. */
+  translated(name: 'gridfs' | 's3', error: unknown): unknown {
+    return this.of(name).isAway(error) ? away(error) : error;
+  }
+
   onApplicationShutdown(): void {
     this.s3?.close();
   }
 }
 
 function unreachable(cause: unknown): never {
-  throw new AppError('unavailable', 'archive_away', 'The bucket of the archive cannot be reached', { cause });
+  throw away(cause);
+}
+
+function away(cause: unknown): AppError {
+  const message = 'The archive of kept audio cannot be reached at the moment. Please try again.';
+  return new AppError('unavailable', 'archive_away', message, { retryable: true, retryAfter: RETRY_AFTER_S, cause });
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { PassThrough, Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CopyObjectCommand,
@@ -12,12 +11,12 @@ import {
   S3Client,
   paginateListObjectsV2,
 } from '@aws-sdk/client-s3';
-import type { HeadObjectCommandOutput, ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
+import type { HeadObjectCommandOutput, ListMultipartUploadsCommandOutput, S3ClientConfig } from '@aws-sdk/client-s3';
 import { NotFoundError } from '../common/app-error.js';
 import type { Config } from '../config/config.js';
 import { AudioStore } from './audio-store.js';
 import type { AudioSink, FileDescription, StoredAudio } from './audio-store.js';
+import { S3Sink, toHeaders } from './s3.audio-sink.js';
 
 const MIB = 2 ** 20;
 /** With the SDK's backoff: a bucket that says SlowDown is asked again after up to some seconds. */
@@ -25,8 +24,6 @@ const TRIES = 5;
 const CONNECT_TIMEOUT_MS = 5000;
 /** Without a byte. */
 const IDLE_TIMEOUT_MS = 60_000;
-/** Parts of a file in memory at once. */
-const PARTS_AT_ONCE = 2;
 
 const AWAY_STATUS = new Set([401, 403, 404, 408, 429]);
 const AWAY_NAMES = new Set(['TimeoutError', 'CredentialsProviderError', 'NoSuchBucket']);
@@ -50,7 +47,6 @@ export class S3AudioStore extends AudioStore {
 
   constructor(config: Config) {
     super();
-    const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config;
     this.bucket = config.S3_BUCKET ?? '';
     this.prefix = config.S3_PREFIX;
     this.partSize = config.S3_PART_SIZE_MB * MIB;
@@ -61,7 +57,7 @@ export class S3AudioStore extends AudioStore {
       retryMode: 'adaptive',
       requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
       ...(config.S3_ENDPOINT === null ? {} : { endpoint: config.S3_ENDPOINT }),
-      ...(accessKeyId === null || secretAccessKey === null ? {} : { credentials: { accessKeyId, secretAccessKey } }),
+      ...credentialsOf(config),
     });
   }
 
@@ -187,104 +183,11 @@ export class S3AudioStore extends AudioStore {
   }
 }
 
-interface Target {
-  client: S3Client;
-  Bucket: string;
-  Key: string;
-  /** Bytes. */
-  partSize: number;
-}
-
-/** Bytes on their way into an object: one request when they are few, a multipart upload with a checksum for each part else. */
-class S3Sink implements AudioSink {
-  private readonly body = new PassThrough({ highWaterMark: MIB });
-  private readonly upload: Upload;
-  private sent: Promise<unknown> | null = null;
-  private failure: Error | null = null;
-  private ended = false;
-  /** Whether there may be an object by now. */
-  private whole = false;
-
-  constructor(
-    readonly id: string,
-    { client, Bucket, Key, partSize }: Target,
-    private readonly description: FileDescription | undefined,
-    private readonly object: {
-      describe(metadata: Record<string, unknown>): Promise<void>;
-      remove(): Promise<unknown>;
-    },
-  ) {
-    this.upload = new Upload({
-      client,
-      params: {
-        Bucket,
-        Key,
-        Body: this.body,
-        ChecksumAlgorithm: 'SHA256',
-        ...(description && { ContentType: description.contentType, Metadata: toHeaders(description.metadata) }),
-      },
-      partSize,
-      queueSize: PARTS_AT_ONCE,
-      leavePartsOnError: false,
-    });
-    // A broken upload is told by the next write, or by `finish`.
-    this.body.on('error', () => undefined);
-  }
-
-  async write(chunk: Buffer): Promise<void> {
-    this.check();
-    this.start();
-    if (this.body.write(chunk)) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        this.body.off('drain', done).off('close', done);
-        resolve();
-      };
-      this.body.on('drain', done).on('close', done);
-    });
-    this.check();
-  }
-
-  private start(): void {
-    this.sent ??= this.upload.done().catch((error: Error) => {
-      this.failure ??= error;
-      this.body.destroy();
-    });
-  }
-
-  private check(): void {
-    if (this.failure) throw this.failure;
-    if (this.ended) throw new Error('The sink was aborted');
-  }
-
-  async finish(file: FileDescription): Promise<void> {
-    this.check();
-    this.start();
-    this.body.end();
-    this.whole = true;
-    await this.sent;
-    this.check();
-    if (this.description) return;
-    await this.object.describe({ ...file.metadata, content_type: file.contentType });
-  }
-
-  async abort(): Promise<void> {
-    this.ended = true;
-    this.failure ??= new Error('The sink was aborted');
-    await this.upload.abort().catch(() => undefined);
-    this.body.destroy();
-    await finished(this.body).catch(() => undefined);
-    await this.sent;
-    if (this.whole) await this.object.remove();
-  }
-}
-
-/** S3 keeps texts in ASCII under names without underscores (proxies drop those). */
-function toHeaders(metadata: Record<string, unknown>): Record<string, string> {
-  const entries = Object.entries(metadata).filter(([, value]) => value !== null && value !== undefined);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name.replaceAll('_', '-'), encodeURIComponent(JSON.stringify(value))]),
-  );
+/** Nothing where none are given: the SDK then looks for what the machine itself has. */
+function credentialsOf(config: Config): Pick<S3ClientConfig, 'credentials'> {
+  const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey, S3_SESSION_TOKEN: token } = config;
+  if (accessKeyId === null || secretAccessKey === null) return {};
+  return { credentials: { accessKeyId, secretAccessKey, ...(token === null ? {} : { sessionToken: token }) } };
 }
 
 function describe(id: string, head: HeadObjectCommandOutput): StoredAudio {

@@ -7,7 +7,7 @@ import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { runWithCorrelation } from '../common/correlation.js';
 import { Log } from '../common/logging.js';
-import { isDuplicateKey } from '../common/mongo-errors.js';
+import { isDuplicateKey, isMongoAway } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
 import { SWEEP_QUEUE } from '../queue/queues.js';
@@ -98,8 +98,15 @@ export class SweepScheduler implements OnApplicationShutdown {
   private async cleanOldAudio(): Promise<void> {
     const lock = await this.locks.findOne({ _id: LOCK });
     if (lock?.cleaned_at && Date.now() - lock.cleaned_at.getTime() < CLEANUP_EVERY_MS) return;
-    await this.cleanup.run(this.config.AUDIO_RETENTION_H);
-    for (const step of this.rare) await step();
+    for (const step of [() => this.cleanup.run(this.config.AUDIO_RETENTION_H), ...this.rare]) {
+      try {
+        await step();
+      } catch (error) {
+        // One step's trouble (S3 away, say) must not keep the others from their work, nor have all of it done at every sweep.
+        this.log.pino.warn({ err: error }, 'Rare step of the sweep failed, the next time will do it');
+        if (isMongoAway(error)) return;
+      }
+    }
     await this.locks.updateOne({ _id: LOCK }, { $set: { cleaned_at: new Date() } });
   }
 

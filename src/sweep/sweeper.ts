@@ -155,7 +155,15 @@ export class Sweeper {
 
   private async erasures(dryRun: boolean): Promise<number> {
     const sessions = await this.sessions.erasing(this.graceAgo(), 100);
-    if (!dryRun) for (const session of sessions) await this.sessionsService.finishErasure(session);
+    for (const session of dryRun ? [] : sessions) {
+      try {
+        await this.sessionsService.finishErasure(session);
+      } catch (error) {
+        if (isMongoAway(error)) throw error;
+        // The archive may be away; one that has audio there must not keep the others.
+        this.log.pino.warn({ err: error, session_id: session.session_id }, 'Session not erased yet');
+      }
+    }
     return sessions.length;
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { mongo } from 'mongoose';
@@ -16,6 +17,9 @@ import type { Upload } from './upload.schema.js';
 
 /** A deletion that takes longer has lost its process. */
 const STALE_MS = 60_000;
+/** How long, and how often, who deletes waits for somebody else who is at the same audio. */
+const PATIENCE_MS = 5000;
+const GLANCE_MS = 100;
 /** When to look again at what somebody else is storing or deleting. */
 const LOOK_AGAIN_S = 2;
 /** References given up in one sweep. */
@@ -166,27 +170,58 @@ export class AudioKeeper {
     return rows.length;
   }
 
-  private async collect(id: mongo.ObjectId): Promise<boolean> {
+  /**
+   * Deletes kept audio that no row refers to (any more). True if bytes were deleted.
+   *
+   * @throws TransientError while another process is at it; AppError `archive_away`
+   */
+  async collect(id: mongo.ObjectId, patienceMs = PATIENCE_MS): Promise<boolean> {
     const token = randomUUID();
     const audio = await this.kept.findOne({ _id: id });
     if (!audio) return false;
     const isFree = audio.state !== 'deleting' || Date.now() - audio.updated_at.getTime() > STALE_MS;
-    // Somebody is at it; if that process dies, the sweep comes by.
-    if (!isFree) throw busy('The same audio is being deleted by another process');
+    if (!isFree) {
+      // Somebody is at it, mostly for a moment, to find that others refer to it; if that process dies, the sweep comes by.
+      if (patienceMs <= 0) throw busy('The same audio is being deleted by another process');
+      await pause(GLANCE_MS);
+      return this.collect(id, patienceMs - GLANCE_MS);
+    }
     const asSeen = { _id: id, state: audio.state, token: audio.token };
     const mark = { state: 'deleting' as const, token, updated_at: new Date() };
-    if ((await this.kept.updateOne(asSeen, { $set: mark })).modifiedCount !== 1) return this.collect(id);
-    const wanted = await this.ledger.rows.countDocuments({ kept_id: id, kept_state: { $in: ['linking', 'kept'] } });
-    if (wanted > 0) {
-      // What a dead process had begun to delete must be stored anew.
-      const state = audio.state === 'deleting' ? 'storing' : audio.state;
+    if ((await this.kept.updateOne(asSeen, { $set: mark })).modifiedCount !== 1) return this.collect(id, patienceMs);
+    const state = await this.wantedAs(audio);
+    if (state !== null) {
       await this.kept.updateOne({ _id: id, state: 'deleting', token }, { $set: { state, token: null } });
       return false;
     }
-    const deleted = audio.key !== null && (await this.archives.of(audio.store).delete(audio.key));
+    const deleted = audio.key !== null && (await this.deleteBytes(audio, audio.key, token));
     await this.kept.deleteOne({ _id: id, state: 'deleting', token });
     this.log.pino.info({ kept_id: id.toHexString(), store: audio.store }, 'Kept audio deleted');
     return deleted;
+  }
+
+  /** What an audio that is marked for deletion is to be again, as it was found before; null where no row refers to it. */
+  private async wantedAs({ _id, state }: KeptAudio): Promise<KeptAudio['state'] | null> {
+    if (!(await this.ledger.rows.findOne({ kept_id: _id, kept_state: { $in: ['linking', 'kept'] } }))) return null;
+    if (state !== 'deleting') return state;
+    // A dead process had marked it. While a row keeps it no byte of it was deleted, else it must be stored anew.
+    return (await this.ledger.rows.findOne({ kept_id: _id, kept_state: 'kept' })) ? 'live' : 'storing';
+  }
+
+  private async deleteBytes({ _id, store }: KeptAudio, key: string, token: string): Promise<boolean> {
+    try {
+      return await this.archives.of(store).delete(key);
+    } catch (error) {
+      // It stays marked, and whoever comes next need not wait for us.
+      await this.kept.updateOne({ _id, state: 'deleting', token }, { $set: { updated_at: new Date(0) } });
+      throw this.archives.translated(store, error);
+    }
+  }
+
+  /** Whether any row refers to it, or has yet to give it up. */
+  async isReferredTo(id: mongo.ObjectId): Promise<boolean> {
+    const referring = { kept_id: id, kept_state: { $in: ['linking' as const, 'kept' as const, 'releasing' as const] } };
+    return (await this.ledger.rows.findOne(referring, { projection: { _id: 1 } })) !== null;
   }
 
   /** What a row's kept audio is, null where it has none (any more). */

@@ -1,9 +1,10 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { NotFoundError } from '../common/app-error.js';
 import { Archives } from '../storage/archives.js';
 import { AudioStore } from '../storage/audio-store.js';
 import { AudioKeeper } from './audio.keeper.js';
+import type { ArchiveName } from './kept-audio.schema.js';
 import { Ledger } from './ledger.js';
 
 /** Audio that its owner may hear again. */
@@ -42,10 +43,23 @@ export class AudioReader {
     const kept = await this.keeper.of(row);
     if (kept?.key) {
       const { store, key } = kept;
-      return { ...about, open: (range) => this.archives.of(store).open(key, range) };
+      return { ...about, open: (range) => Readable.from(this.archived(store, key, range), { objectMode: false }) };
     }
     const fileId = row.audio_state === 'stored' ? row.file_id?.toHexString() : undefined;
     if (fileId === undefined) throw new NotFoundError('Audio');
     return { ...about, open: (range) => this.store.open(fileId, range) };
+  }
+
+  /** @throws AppError `archive_away`; NotFoundError where somebody has deleted it without telling */
+  private async *archived(
+    store: ArchiveName,
+    key: string,
+    range?: { start: number; end: number },
+  ): AsyncGenerator<Buffer> {
+    try {
+      yield* this.archives.of(store).open(key, range) as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw this.archives.translated(store, error);
+    }
   }
 }

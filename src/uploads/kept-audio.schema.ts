@@ -27,6 +27,8 @@ export class KeptAudio {
   @Prop({ type: Number }) size!: number;
   @Prop({ type: Date }) created_at!: Date;
   @Prop({ type: Date }) updated_at!: Date;
+  /** Since when recovery has known it as referred to by no row; deleted after `QUARANTINE_HOURS` if it still is. */
+  @Prop({ type: Date }) unwanted_since?: Date;
 }
 
 export const KeptAudioSchema = SchemaFactory.createForClass(KeptAudio);

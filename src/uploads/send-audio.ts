@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import { matchesEtag } from '../common/etag.js';
@@ -32,14 +33,14 @@ export async function sendAudio(audio: ReadableAudio, request: Request, response
   }
   const bytes = audio.open(range ?? undefined);
   try {
-    await pipeline(bytes, response);
+    await once(bytes, 'readable');
   } catch (error) {
-    // Who leaves in the middle has heard enough; what fails before the first byte is an error like any other.
-    if (!response.headersSent) {
-      for (const name of response.getHeaderNames()) if (OF_AUDIO.has(name)) response.removeHeader(name);
-      throw error;
-    }
+    // What fails before the first byte is an error like any other.
+    for (const name of response.getHeaderNames()) if (OF_AUDIO.has(name)) response.removeHeader(name);
+    throw error;
   }
+  // Who leaves in the middle has heard enough; what breaks then can be told by nothing but the end of the connection.
+  await pipeline(bytes, response).catch(() => undefined);
 }
 
 const OF_AUDIO = new Set([

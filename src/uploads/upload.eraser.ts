@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AudioStore } from '../storage/audio-store.js';
 import { AudioKeeper } from './audio.keeper.js';
 import { Ledger } from './ledger.js';
+import type { Upload } from './upload.schema.js';
 
 export interface Erased {
   answers: number;
@@ -32,23 +33,34 @@ export class UploadEraser {
     const erased: Erased = { answers: 0, audio_files: 0, audio_bytes: 0, transcripts: 0 };
     // Rows that are still arriving stay: their request finds the session gone and closes them, or the sweep does.
     const filter = { user_id: userId, session_id: sessionId, state: { $ne: 'uploading' as const } };
-    for await (const row of this.ledger.rows.find(filter, { batchSize: 50 })) {
-      if (row.file_id && row.audio_state !== 'deleted' && (await this.store.delete(row.file_id.toHexString()))) {
-        erased.audio_files += 1;
-        erased.audio_bytes += row.size ?? 0;
-      }
-      if (row.kept_id && row.kept_state !== 'released' && (await this.keeper.release(row))) {
-        erased.audio_files += 1;
-        erased.audio_bytes += row.size ?? 0;
-      }
-      if (row.state !== 'failed' && row.state !== 'duplicate') erased.answers += 1;
-      if (row.transcript) erased.transcripts += 1;
-      await this.ledger.pieces.deleteMany({ upload_id: row._id });
-      await this.ledger.attempts.deleteMany({ upload_id: row._id });
-      // Last, so that a run that is cut short finds it again. A worker that holds a stage of it loses its token with it.
-      await this.ledger.rows.deleteOne({ _id: row._id });
+    for await (const found of this.ledger.rows.find(filter, { batchSize: 50 })) {
+      let row: Upload | null = found;
+      // Again where its audio was archived meanwhile: that is to go with it.
+      while (row && !(await this.eraseRow(row, erased))) row = await this.ledger.find(row._id);
     }
     for (const step of this.further) await step(userId, sessionId);
     return erased;
+  }
+
+  /** @returns false when the row refers to other kept audio by now: that is still there, and so is the row */
+  private async eraseRow(row: Upload, erased: Erased): Promise<boolean> {
+    const bytes = [
+      row.file_id !== null && row.audio_state !== 'deleted' && (await this.store.delete(row.file_id.toHexString())),
+      row.kept_id !== undefined && row.kept_state !== 'released' && (await this.keeper.release(row)),
+    ];
+    for (const deleted of bytes) {
+      erased.audio_files += deleted ? 1 : 0;
+      erased.audio_bytes += deleted ? (row.size ?? 0) : 0;
+    }
+    await this.ledger.pieces.deleteMany({ upload_id: row._id });
+    await this.ledger.attempts.deleteMany({ upload_id: row._id });
+    // Last, so that a run that is cut short finds it again. A worker that holds a stage of it loses its token with it.
+    const asSeen = { _id: row._id, kept_id: row.kept_id ?? { $exists: false } };
+    const { deletedCount } = await this.ledger.rows.deleteOne(asSeen);
+    if (deletedCount === 0 && (await this.ledger.rows.findOne({ _id: row._id }, { projection: { _id: 1 } })))
+      return false;
+    if (row.state !== 'failed' && row.state !== 'duplicate') erased.answers += 1;
+    if (row.transcript) erased.transcripts += 1;
+    return true;
   }
 }

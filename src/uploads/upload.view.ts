@@ -60,6 +60,7 @@ export class UploadView {
   duplicate_of!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'The newer take.', example: null })
   superseded_by!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: null }) superseded_at!: Date | null;
   @ApiProperty({ type: StageErrorView, nullable: true, example: null }) error!: StageError | null;
   @ApiProperty({ type: [StageView] }) stages!: StageView[];
   @ApiProperty({ type: String, nullable: true, example: '7f1c2c1e-8a4e-4f55-9d3a-2f7a4c1c9b10' })
@@ -119,6 +120,7 @@ export function uploadView(row: Upload, attempts: Attempt[]): UploadView {
     language: row.language,
     duplicate_of: row.duplicate_of ?? null,
     superseded_by: row.superseded_by ?? null,
+    superseded_at: row.superseded_at ?? null,
     error: row.error,
     stages: STAGES.flatMap((name) => {
       const stage = row.stages[name];

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { jest } from '@jest/globals';
 import {
   CreateMultipartUploadCommand,
@@ -78,6 +81,23 @@ describeWithS3('audio in S3', () => {
       expect(await store.removeAbandoned({ id: 'cut.web' })).toBe(0);
       expect(await store.removeAbandoned({ before: new Date(Date.now() + 60_000) })).toBe(1);
       expect(await pending()).toBe(0);
+    });
+
+    it('sends the token that temporary keys come with', async () => {
+      let token: unknown;
+      const bucket = createServer((request, response) => {
+        token = request.headers['x-amz-security-token'];
+        response.end();
+      }).listen(0, '127.0.0.1');
+      await once(bucket, 'listening');
+      const url = `http://127.0.0.1:${(bucket.address() as AddressInfo).port}`;
+      const temporary = new S3AudioStore(
+        loadConfig({ ...server.settings(url), AWS_SESSION_TOKEN: 'a-token-for-an-hour' }),
+      );
+      await temporary.check();
+      temporary.close();
+      bucket.close();
+      expect(token).toBe('a-token-for-an-hour');
     });
 
     it('says why it cannot take bytes', async () => {

@@ -215,8 +215,14 @@ describe('a retry', () => {
 describe('a dismissal', () => {
   it('takes the letter off the list, says by whom, and its audio goes with the next cleanup', async () => {
     const { id, session } = await failed();
+    const counted = async () => {
+      const { body: metrics } = await root.get('/metrics');
+      return Number(/vivavoce_queue_depth\{queue="transcription",state="failed"\} (\d+)/.exec(metrics as string)?.[1]);
+    };
+    const before = await counted();
     const { status, body } = await root.delete(`${LETTERS}/${id}`);
     expect(status).toBe(200);
+    expect(await counted()).toBe(before - 1);
     expect(body).toMatchObject({ id, state: 'dismissed', dismissed_by: 'root', can_retry: false });
     expect(await idsOf(`session_id=${session}`)).toEqual([]);
     const retry = await root.post(`${LETTERS}/${id}/retry`);

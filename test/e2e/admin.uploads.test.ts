@@ -148,6 +148,9 @@ describe('fail by hand', () => {
     expect(answer.transcription_error).toBe('An administrator ended this: It blocks the others');
     // The work itself is ended too, not only its result thrown away.
     await engine.hungUp();
+    expect((await root.get('/metrics')).body).toMatch(
+      /vivavoce_failures_total\{stage="transcription",code="failed_by_admin"\} 1/,
+    );
     const letters = (await root.get(`/api/admin/dead-letters?session_id=${session}`)).body.items;
     expect(letters).toMatchObject([
       { id, code: 'failed_by_admin', can_retry: true, attempts: [{ number: 1, outcome: 'failed' }] },

@@ -149,6 +149,7 @@ describe('a new take', () => {
     expect([...seen].filter((transcript) => transcript !== null)).toEqual([SECOND_TEXT]);
     const row = (await alice.get(`/api/uploads/${old.body.upload_id}`)).body;
     expect(row).toMatchObject({ status: 'superseded', superseded_by: fresh.body.upload_id });
+    expect(new Date(row.superseded_at).getTime()).toBeGreaterThanOrEqual(new Date(row.committed_at).getTime());
     await nothingStray();
   });
 

@@ -258,6 +258,39 @@ describeWithS3('kept audio in S3', () => {
     expect((await bytesAt(alice, `/api/uploads/${body.upload_id}/audio`)).bytes.equals(audio)).toBe(true);
   });
 
+  it('says that it cannot be reached, to who plays, erases or verifies, while S3 is away; erasing goes on by itself', async () => {
+    const admin = await service.user('admin', 'admin');
+    const session = await keeping(alice, 'unreachable');
+    const { body } = await alice.upload(session, 'q1', fresh('answer-0880.webm'));
+    await archived(alice, body.upload_id);
+    const others = await alice.session([], { id: 'not-in-s3' });
+    await alice.upload(others, 'q1', fresh('answer-0880.webm'));
+    await alice.answer(others, 'q1');
+    const before = await keys();
+    expect(before).toContainEqual(expect.stringContaining(body.upload_id));
+    await s3.kill();
+
+    const said = { detail: 'The archive of kept audio cannot be reached at the moment. Please try again.' };
+    const unreachable = [
+      await alice.get(`/api/uploads/${body.upload_id}/audio`),
+      await admin.get('/api/admin/content/verify'),
+      await alice.delete(`/api/sessions/${session}`),
+    ];
+    expect(unreachable.map(({ status, body: told }) => [status, told])).toEqual(Array(3).fill([503, said]));
+    expect(unreachable.map(({ headers }) => headers.get('retry-after'))).toEqual(Array(3).fill('30'));
+    expect((await alice.get(`/api/sessions/${session}`)).status).toBe(404);
+    // An erasure that was cut short comes after it in the sweep, and is none of its business.
+    const sessions = service.db.collection('interview_sessions');
+    await sessions.updateOne({ session_id: others }, { $set: { erasing_since: new Date(Date.now() - 60_000) } });
+    await eventually(async () => expect(await sessions.countDocuments({ session_id: others })).toBe(0));
+    expect(await sessions.countDocuments({ session_id: session })).toBe(1);
+
+    await s3.run();
+    await eventually(async () => expect(await sessions.countDocuments({ session_id: session })).toBe(0));
+    expect(await keys()).toEqual(before.filter((key) => !key?.includes(body.upload_id)));
+    expect((await kept()).map(({ sha256 }) => sha256)).not.toContain(body.sha256);
+  });
+
   it('slows down when S3 asks for it', async () => {
     proxy.slowDowns = 3;
     const session = await keeping(alice, 'busy');

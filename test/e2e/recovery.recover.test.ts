@@ -95,6 +95,8 @@ describe('recover', () => {
     expect(body.stages[0]).toMatchObject({ state: 'failed', error: { code: 'audio_lost', message: said } });
     const status = await alice.get('/api/transcription-status/s/q1');
     expect(status.body).toMatchObject({ status: 'failed', error: said });
+    const { body: metrics } = await alice.get('/metrics');
+    expect(metrics).toMatch(/vivavoce_failures_total\{stage="transcription",code="audio_lost"\} 1/);
 
     const again = await uploaded();
     expect(again).toMatchObject({ duplicate: false, transcription_status: 'queued' });

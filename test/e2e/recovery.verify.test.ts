@@ -80,6 +80,7 @@ describe('verify', () => {
     });
     expect(report.files_without_records).toContainEqual({
       category: 'files_without_records',
+      store: 'landing',
       file_id: orphan.toHexString(),
       kind: 'file',
       reason: 'no_row',
@@ -146,6 +147,14 @@ describe('verify', () => {
     }
     const { stuck } = await verify();
     expect(stuck.map((each: Json) => [each.upload_id, each.reason]).sort()).toEqual(expected.sort());
+  });
+
+  it('finds nothing wrong with a session whose erasure takes its time', async () => {
+    await uploaded('q1');
+    await service.db
+      .collection('interview_sessions')
+      .updateOne({ session_id: 's' }, { $set: { erasing_since: new Date() } });
+    expect((await verify()).stuck).toEqual([]);
   });
 
   it('keeps everything it found as a plan', async () => {

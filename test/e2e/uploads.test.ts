@@ -68,6 +68,7 @@ describe('an upload', () => {
         language: null,
         duplicate_of: null,
         superseded_by: null,
+        superseded_at: null,
         error: null,
         stages: [stage('transcription'), stage('analysis')],
         correlation_id: 'my-own-id-1',

@@ -64,4 +64,41 @@ describeWithS3('a worker that is killed while it archives', () => {
     });
     expect(Buffer.from(await response.arrayBuffer()).equals(audio)).toBe(true);
   });
+
+  it('or held up until another one has archived it takes nothing away when it comes back', async () => {
+    const user = await stand.user('bob');
+    const session = uniqueId('kept');
+    await user.createSession(session, { retain_audio: true });
+    // Two parts, both on their way: the sender only waits for the answer to its last byte.
+    const audio = Buffer.concat([noise(session), randomBytes(8 * 2 ** 20)]);
+    await stand.clear(...stand.services.filter(({ role }) => role === 'api'));
+    proxy.holdsParts = true;
+    const before = proxy.held;
+    const slow = await stand.worker();
+    const { json } = await user.upload(session, 'q1', audio);
+    const id = json.upload_id as string;
+    await until('all its parts are on their way', () => proxy.held >= before + 2);
+    slow.signal('SIGSTOP');
+    proxy.holdsParts = false;
+
+    const quick = await stand.worker();
+    await until('another one has archived it', async () => (await stand.row(id)).audio_state === 'deleted');
+    await quick.stop();
+    const given = proxy.givenUp;
+    proxy.release();
+    slow.signal('SIGCONT');
+    await until('the slow one has given up its own upload', () => proxy.givenUp > given);
+    // What it does after that, it has done before it is through with another one.
+    const next = uniqueId('next');
+    await user.createSession(next, { retain_audio: true });
+    const later = (await user.upload(next, 'q1', noise(next))).json.upload_id as string;
+    await until('it goes on with others', async () => (await stand.row(later)).audio_state === 'deleted');
+
+    expect((await inBucket()).objects).toContainEqual(expect.stringContaining(`/${id}.`));
+    const response = await fetch(`http://127.0.0.1:${stand.balancer.port}/api/uploads/${id}/audio`, {
+      headers: { authorization: `Bearer ${user.token}` },
+    });
+    expect(Buffer.from(await response.arrayBuffer()).equals(audio)).toBe(true);
+    expect((await inBucket()).cutShort).toBe(0);
+  });
 });

@@ -12,6 +12,9 @@ export class S3Proxy {
   holdsParts = false;
   /** How many were not. */
   held = 0;
+  /** How many multipart uploads were asked to be given up. */
+  givenUp = 0;
+  private readonly waiting = new Set<ServerResponse>();
   /** Turns a bit of every object that is read. */
   spoils = false;
 
@@ -44,9 +47,11 @@ export class S3Proxy {
     const { method, url, headers } = from;
     if (this.holdsParts && url?.includes('partNumber=')) {
       this.held += 1;
+      this.waiting.add(to);
       from.resume();
       return;
     }
+    if (method === 'DELETE' && url?.includes('uploadId=')) this.givenUp += 1;
     // The signature covers the host that the client asked for: it is passed on as it is.
     const onward = request({ host: '127.0.0.1', port: this.port, method, path: url, headers }, (answer) => {
       to.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -59,6 +64,13 @@ export class S3Proxy {
     });
     onward.on('error', () => to.destroy());
     from.pipe(onward);
+  }
+
+  /** Cuts the requests that were held: their senders try again. */
+  release(): void {
+    this.holdsParts = false;
+    for (const response of this.waiting) response.destroy();
+    this.waiting.clear();
   }
 
   async close(): Promise<void> {

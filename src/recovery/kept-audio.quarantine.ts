@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { Log } from '../common/logging.js';
+import { isMongoAway } from '../common/mongo-errors.js';
+import { Config } from '../config/config.js';
+import { AudioKeeper } from '../uploads/audio.keeper.js';
+import type { KeptAudio } from '../uploads/kept-audio.schema.js';
+
+const HOUR_MS = 3_600_000;
+const BATCH = 200;
+
+export interface KeptAudioReview {
+  /** Marked as unwanted by this run. */
+  quarantined: number;
+  /** Referred to again. */
+  released: number;
+  /** Unwanted for `QUARANTINE_HOURS`. */
+  deleted: number;
+}
+
+/** Kept audio that no row refers to: marked, and given up only after `QUARANTINE_HOURS`, if it still is unwanted then. */
+@Injectable()
+export class KeptAudioQuarantine {
+  constructor(
+    private readonly keeper: AudioKeeper,
+    private readonly config: Config,
+    private readonly log: Log,
+  ) {}
+
+  async review(dryRun: boolean): Promise<KeptAudioReview> {
+    const report: KeptAudioReview = { quarantined: 0, released: 0, deleted: 0 };
+    // Whoever archives makes the entry a moment before it is referred to.
+    const old = { updated_at: { $lt: new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000) } };
+    for await (const audio of this.keeper.kept.find(old, { sort: { _id: 1 }, batchSize: BATCH })) {
+      const done = await this.reviewOne(audio, dryRun);
+      if (done) report[done] += 1;
+    }
+    return report;
+  }
+
+  private async reviewOne(audio: KeptAudio, dryRun: boolean): Promise<keyof KeptAudioReview | null> {
+    const { _id, unwanted_since: since } = audio;
+    if (await this.keeper.isReferredTo(_id)) {
+      if (!since) return null;
+      if (!dryRun) await this.keeper.kept.updateOne({ _id }, { $unset: { unwanted_since: 1 } });
+      return 'released';
+    }
+    if (!since) {
+      if (!dryRun) await this.mark(audio);
+      return 'quarantined';
+    }
+    if (since.getTime() > Date.now() - this.config.QUARANTINE_HOURS * HOUR_MS) return null;
+    return dryRun || (await this.giveUp(audio)) ? 'deleted' : null;
+  }
+
+  private async mark({ _id, store, size }: KeptAudio): Promise<void> {
+    await this.keeper.kept.updateOne({ _id }, { $set: { unwanted_since: new Date() } });
+    this.log.pino.warn({ kept_id: _id.toHexString(), store, size }, 'Kept audio without a row quarantined');
+  }
+
+  private async giveUp({ _id }: KeptAudio): Promise<boolean> {
+    try {
+      await this.keeper.collect(_id);
+      return true;
+    } catch (error) {
+      if (isMongoAway(error)) throw error;
+      this.log.pino.warn({ err: error, kept_id: _id.toHexString() }, 'Kept audio without a row not deleted yet');
+      return false;
+    }
+  }
+}
