@@ -1,19 +1,17 @@
 import { Controller, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsInt, Max, Min } from 'class-validator';
+import { Max, Min } from 'class-validator';
 import { type Actor, CurrentActor } from '../audit/actor.decorator.js';
 import { Audit } from '../audit/audit.js';
 import { Roles } from '../auth/auth.decorators.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
-import { IsFlag } from '../common/flag.decorator.js';
+import { IsFlag, IsWhole } from '../common/lax.decorators.js';
 import { AudioCleanup } from '../sweep/audio-cleanup.js';
 import type { CleanupReport } from '../sweep/audio-cleanup.js';
 
 export class CleanupQuery {
   @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: 87600, default: 24, example: 24 })
-  @Type(() => Number)
-  @IsInt()
+  @IsWhole()
   @Min(0)
   @Max(87600)
   hours: number = 24;

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsIn, IsOptional, Max, Min } from 'class-validator';
+import { IsWhole } from '../common/lax.decorators.js';
 import { ListQuery } from '../common/list-query.dto.js';
 import { STAGES } from '../uploads/upload.schema.js';
 import type { Attempt, StageName } from '../uploads/upload.schema.js';
@@ -26,8 +26,7 @@ export class DeadLetterQuery extends IntersectionType(ListQuery, DeadLetterFilte
 
 export class RetryMany extends DeadLetterFilter {
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 500, default: 100, example: 100 })
-  @Type(() => Number)
-  @IsInt()
+  @IsWhole()
   @Min(1)
   @Max(500)
   limit: number = 100;

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsDate, IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
-import { NAME_ID } from '../common/path-id.js';
+import { IsNameId, NAME_ID } from '../common/name-id.js';
 import { STAGES } from '../uploads/upload.schema.js';
 
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
@@ -18,12 +18,7 @@ export const UserFilter = () =>
 
 /** A filter by a session's or question's id. */
 export const NameFilter = (example: string) =>
-  applyDecorators(
-    ApiPropertyOptional({ pattern: NAME_ID.source, example }),
-    IsOptional(),
-    IsString(),
-    Matches(NAME_ID),
-  );
+  applyDecorators(ApiPropertyOptional({ pattern: NAME_ID.source, example }), IsOptional(), IsNameId());
 
 /** A filter by the stable code of an error. */
 export const CodeFilter = () =>

@@ -40,24 +40,18 @@ const ERRORS: Record<number, Documented> = {
   },
 };
 
-/** Documents error answers of the shape `{"detail": "…"}`. 422 is added by itself where there is input. */
+/** An error answer of the shape `{"detail": "…"}` as OpenAPI describes it. */
+export function documentedError(status: number) {
+  const documented = ERRORS[status];
+  if (!documented) throw new RangeError(`No documentation for errors with status ${status}`);
+  const { description, example, headers } = documented;
+  const content = {
+    'application/json': { schema: { $ref: '#/components/schemas/HTTPError' }, example: { detail: example } },
+  };
+  return { description, headers, content };
+}
+
+/** Documents error answers of the shape `{"detail": "…"}`. Those that come with input or with a token are added by themselves. */
 export function ApiErrors(...statuses: number[]): MethodDecorator & ClassDecorator {
-  return applyDecorators(
-    ...statuses.map((status) => {
-      const documented = ERRORS[status];
-      if (!documented) throw new RangeError(`No documentation for errors with status ${status}`);
-      const { description, example, headers } = documented;
-      return ApiResponse({
-        status,
-        description,
-        headers,
-        content: {
-          'application/json': {
-            schema: { $ref: '#/components/schemas/HTTPError' },
-            example: { detail: example },
-          },
-        },
-      });
-    }),
-  );
+  return applyDecorators(...statuses.map((status) => ApiResponse({ status, ...documentedError(status) })));
 }

@@ -74,7 +74,9 @@ export class ValidationError extends AppError {
   }
 
   static at(loc: (string | number)[], type: string, msg: string, input: unknown = null): ValidationError {
-    return new ValidationError([{ type, loc, msg, input }]);
+    // pydantic puts what a validator raised there; FastAPI writes it as an empty object.
+    const ctx = type === 'value_error' ? { ctx: { error: {} } } : {};
+    return new ValidationError([{ type, loc, msg, input, ...ctx }]);
   }
 }
 

@@ -38,7 +38,8 @@ export class ErrorFilter implements ExceptionFilter {
 
   /** A path that no route took: 405 if another method would have, else 404. */
   private unmatched(request: Request, error: unknown): ErrorResponse | null {
-    if (routeOf(request) !== undefined || !(error instanceof HttpException) || error.getStatus() !== 404) return null;
+    const taken = routeOf(request) !== undefined && !isStrayHead(request);
+    if (taken || !(error instanceof HttpException) || error.getStatus() !== 404) return null;
     const allowed = allowedMethods(this.application, request.path);
     if (allowed.length === 0) return { status: 404, body: { detail: 'Not Found' }, headers: {} };
     return { status: 405, body: { detail: 'Method Not Allowed' }, headers: { Allow: allowed.join(', ') } };
@@ -47,4 +48,10 @@ export class ErrorFilter implements ExceptionFilter {
 
 function routeOf(request: Request): string | undefined {
   return (request.route as { path?: string } | undefined)?.path;
+}
+
+/** Express looks at every route for a HEAD, and leaves the last one on the request though it does not answer it. */
+function isStrayHead({ method, route }: Request): boolean {
+  const { methods } = (route ?? {}) as { methods?: Record<string, boolean> };
+  return method === 'HEAD' && methods !== undefined && !methods['get'] && !methods['head'];
 }

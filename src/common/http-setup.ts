@@ -52,6 +52,9 @@ export function configureHttp(
   express.disable('x-powered-by');
   // Hashing every response costs more than it saves: routes that support ETag make their own.
   express.disable('etag');
+  // A proxy's rule for a path must not be got round by writing it in other letters. Nest has made the router already, so that
+  // the application's setting would come too late.
+  (express.router as unknown as { caseSensitive: boolean }).caseSensitive = true;
   express.set('trust proxy', config.TRUST_PROXY);
 
   app.use(requestMiddleware(log, app.get(Metrics, { strict: false })));

@@ -1,5 +1,6 @@
-import { json, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import { type NextFunction, raw, type Request, type RequestHandler, type Response } from 'express';
 import { AppError, ValidationError } from './app-error.js';
+import { jsonFault } from './json-fault.js';
 
 /** Largest JSON body, in bytes. Audio and documents do not come as JSON. */
 export const JSON_BODY_LIMIT_BYTES = 1024 * 1024;
@@ -8,68 +9,84 @@ export const JSON_BODY_LIMIT_BYTES = 1024 * 1024;
 const MOST_VALUES = 10_000;
 const DEEPEST = 64;
 
-interface ParserError extends Error {
-  type?: string;
-  body?: string;
-}
+/** What FastAPI parses: `application/json` and `application/…+json`. */
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+/** What a client sends that meant JSON and did not say so: curl with `-d`, fetch with a string. */
+const TEXT_TYPE = /^(?:text\/|application\/x-www-form-urlencoded)/i;
 
-/** Parses JSON bodies; what is wrong with one is answered as FastAPI does: 422 `json_invalid`, and 413 over 1 MiB. */
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Parses JSON bodies; what is wrong with one is answered as FastAPI does: 422 `json_invalid`, 400 if it is no UTF-8, and 413
+ * over 1 MiB. A body that is called text stays one, so that validation can say that it is not what was wanted.
+ */
 export function jsonBody(): RequestHandler {
-  // Any JSON value is let through: the validation pipe says what is wrong with one that is no object.
-  const parse = json({ limit: JSON_BODY_LIMIT_BYTES, strict: false });
+  const read = raw({ limit: JSON_BODY_LIMIT_BYTES, type: () => true });
   // Nest looks for this name, and adds a parser of its own where it does not find it.
   return function jsonParser(request: Request, response: Response, next: NextFunction): void {
     const { 'content-type': type, 'content-length': length } = request.headers;
     // Most requests have no JSON: finding that out thoroughly would cost them more than the rest of this chain.
-    // And of an empty body the parser would make an empty object, where FastAPI says that it is missing.
-    if (type === undefined || length === '0' || !/json/i.test(type)) return next();
-    parse(request, response, (error?: unknown) => {
-      next(error === undefined ? excess(request.body) : translated(error as ParserError));
+    if (type === undefined || length === '0') return next();
+    const isJson = JSON_TYPE.test(type);
+    if (!isJson && !TEXT_TYPE.test(type)) return next();
+    read(request, response, (error?: unknown) => {
+      if (error !== undefined) return next(translated(error as Error & { type?: string }));
+      const bytes: unknown = request.body;
+      request.body = undefined;
+      // Of an empty body FastAPI says that it is missing.
+      if (!(bytes instanceof Buffer) || bytes.length === 0) return next();
+      try {
+        request.body = isJson ? parsed(bytes) : bytes.toString();
+        next();
+      } catch (fault) {
+        next(fault);
+      }
     });
   };
 }
 
-function excess(body: unknown): AppError | undefined {
-  if (typeof body !== 'object' || body === null) return undefined;
+/** Any JSON value is let through: the validation pipe says what is wrong with one that is no object. */
+function parsed(bytes: Buffer): unknown {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch (cause) {
+    throw new AppError('bad_request', 'body_not_utf8', 'There was an error parsing the body', { cause });
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    const { at, words } = jsonFault(text) ?? { at: 0, words: 'Expecting value' };
+    throw new ValidationError([
+      { type: 'json_invalid', loc: ['body', at], msg: 'JSON decode error', input: {}, ctx: { error: words } },
+    ]);
+  }
+  refuseExcess(body);
+  return body;
+}
+
+function refuseExcess(body: unknown): void {
+  if (typeof body !== 'object' || body === null) return;
   let count = 0;
   const pending: { value: object; depth: number }[] = [{ value: body, depth: 1 }];
   for (let next = pending.pop(); next; next = pending.pop()) {
     if (next.depth > DEEPEST) {
-      return new AppError('bad_request', 'body_too_deep', 'There was an error parsing the body');
+      throw new AppError('bad_request', 'body_too_deep', 'There was an error parsing the body');
     }
     const values: unknown[] = Array.isArray(next.value) ? next.value : Object.values(next.value);
     count += values.length;
     if (count > MOST_VALUES) {
-      return new AppError('too_large', 'too_many_values', `The body holds more than ${MOST_VALUES} values`);
+      throw new AppError('too_large', 'too_many_values', `The body holds more than ${MOST_VALUES} values`);
     }
     for (const value of values) {
       if (typeof value === 'object' && value !== null) pending.push({ value, depth: next.depth + 1 });
     }
   }
-  return undefined;
 }
 
-function translated(error: ParserError): unknown {
-  if (error.type === 'entity.too.large') {
-    return new AppError('too_large', 'body_too_large', 'The request body is larger than 1 MiB');
-  }
-  if (error.type !== 'entity.parse.failed') return error;
-  const text = error.body ?? '';
-  return new ValidationError([
-    {
-      type: 'json_invalid',
-      loc: ['body', offsetOf(error.message, text)],
-      msg: 'JSON decode error',
-      input: {},
-      ctx: { error: error.message.replace(/ in JSON at position \d+.*$|, ".*" is not valid JSON$/s, '') },
-    },
-  ]);
-}
-
-/** Where parsing stopped, in characters. V8 names the place for most faults; where it does not, the text ended too early or is short. */
-function offsetOf(message: string, text: string): number {
-  const position = /at position (\d+)/.exec(message)?.[1];
-  if (position !== undefined) return Number(position);
-  const token = /^Unexpected token '(.)'/su.exec(message)?.[1];
-  return token === undefined ? text.length : Math.max(0, text.indexOf(token));
+function translated(error: Error & { type?: string }): unknown {
+  return error.type === 'entity.too.large'
+    ? new AppError('too_large', 'body_too_large', 'The request body is larger than 1 MiB')
+    : error;
 }

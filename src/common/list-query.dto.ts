@@ -1,21 +1,19 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Length, Max, Min } from 'class-validator';
+import { IsOptional, IsString, Length, Max, Min } from 'class-validator';
+import { IsWhole } from './lax.decorators.js';
 
 /** `?limit=` and `?cursor=` of every list; extend it for filters. */
 export class ListQuery {
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50, example: 50 })
-  @Type(() => Number)
-  @IsInt()
+  @IsWhole()
   @Min(1)
   @Max(200)
   limit: number = 50;
 
   @ApiPropertyOptional({
     description: '`next_cursor` of the page before.',
-    minLength: 1,
-    maxLength: 512,
-    example: 'eyJpZCI6IjY1YWJjIn0',
+    pattern: '^[0-9a-f]{24}$',
+    example: '65abc123def4567890abcdef',
   })
   @IsOptional()
   @IsString()

@@ -26,6 +26,8 @@ const SECRET_FIELDS = new Set([
   'text',
   'model_answer',
 ]);
+/** What Nest says as it puts the application together. */
+const STARTUP_CONTEXTS = new Set<unknown>(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
 const CENSOR = '[redacted]';
 const DEEPEST = 6;
 /** Lines are written together: a write for each costs more than making it. A process that ends writes what is left. */
@@ -62,7 +64,8 @@ export class NestLog implements LoggerService {
   constructor(private readonly target: Log) {}
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write('info', message, rest);
+    // A start has a hundred lines of modules and routes, and an operator looks for two of them.
+    this.write(STARTUP_CONTEXTS.has(rest.at(-1)) ? 'debug' : 'info', message, rest);
   }
   error(message: unknown, ...rest: unknown[]): void {
     this.write('error', message, rest);

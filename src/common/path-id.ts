@@ -1,65 +1,53 @@
-import { Param, type PipeTransform } from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
-import { ValidationError } from './app-error.js';
+import type { Request } from 'express';
+import { ValidationError, type ValidationIssue } from './app-error.js';
+import { NAME_ID, RESERVED_ID_MESSAGE, RESERVED_IDS } from './name-id.js';
+import { patternIssue, valueIssue } from './pydantic-words.js';
 
-const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const OBJECT_ID = /^[0-9a-fA-F]{24}$/;
 const UUID = /^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 
-/** They would pass the pattern, and mean something to JavaScript when used as a key. */
-const RESERVED = new Set(['__proto__', 'constructor', 'prototype']);
-
-/** What a session's or question's id looks like in a body: the path's rule, the reserved names left out. */
-export const NAME_ID = /^(?!(?:__proto__|constructor|prototype)$)[A-Za-z0-9_-]{1,64}$/;
-
-/** Whether a text may be a session's or question's id. */
-export function isNameId(text: string): boolean {
-  return NAME.test(text) && !RESERVED.has(text);
+interface PathParameter {
+  name: string;
+  shape: RegExp;
+  index: number;
 }
 
-class IdPipe implements PipeTransform<unknown, string> {
-  constructor(
-    private readonly name: string,
-    private readonly shape: RegExp,
-    private readonly convert: (text: string) => string,
-  ) {}
+const PARAMETERS = 'path-id:parameters';
 
-  transform(value: unknown): string {
-    if (typeof value !== 'string' || !this.shape.test(value)) {
-      const msg = `String should match pattern '${this.shape.source}'`;
-      const ctx = { pattern: this.shape.source };
-      throw new ValidationError([
-        { type: 'string_pattern_mismatch', loc: ['path', this.name], msg, input: value, ctx },
-      ]);
-    }
-    if (RESERVED.has(value)) {
-      throw new ValidationError([
-        {
-          type: 'value_error',
-          loc: ['path', this.name],
-          msg: 'Value error, this id is reserved',
-          input: value,
-          ctx: { error: {} },
-        },
-      ]);
-    }
-    return this.convert(value);
-  }
+/** What is wrong with an id of a path; null if nothing is. */
+function issueOf({ name, shape }: PathParameter, value: unknown): ValidationIssue | null {
+  const loc = ['path', name];
+  if (typeof value !== 'string' || !shape.test(value)) return patternIssue(loc, shape, value);
+  return RESERVED_IDS.includes(value) ? valueIssue(loc, RESERVED_ID_MESSAGE, value) : null;
 }
 
 function idParameter(name: string, shape: RegExp, example: string, convert = (text: string) => text) {
-  const param = Param(name, new IdPipe(name, shape, convert));
   const documented = ApiParam({ name, schema: { type: 'string', pattern: shape.source, examples: [example] } });
+  const read = createParamDecorator((_data: unknown, context: ExecutionContext): string => {
+    const { params } = context.switchToHttp().getRequest<Request>();
+    const value = params[name];
+    if (typeof value === 'string' && shape.test(value) && !RESERVED_IDS.includes(value)) return convert(value);
+    // One is wrong: all that are wrong are named, in the order of the path.
+    const parameters = Reflect.getMetadata(PARAMETERS, context.getHandler()) as PathParameter[];
+    throw new ValidationError(parameters.flatMap((parameter) => issueOf(parameter, params[parameter.name]) ?? []));
+  });
   return (target: object, key: string | symbol | undefined, index: number): void => {
-    param(target, key, index);
+    read()(target, key, index);
     const descriptor = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
-    if (key !== undefined && descriptor) documented(target, key, descriptor);
+    if (key === undefined || !descriptor) return;
+    documented(target, key, descriptor);
+    const handler = descriptor.value as object;
+    const others = (Reflect.getMetadata(PARAMETERS, handler) as PathParameter[] | undefined) ?? [];
+    const all = [...others, { name, shape, index }].sort((a, b) => a.index - b.index);
+    Reflect.defineMetadata(PARAMETERS, all, handler);
   };
 }
 
 /** A path parameter such as `session_id`: 1 to 64 of `A-Z a-z 0-9 _ -`, never a name that JavaScript reserves. Else 422. */
 export const PathId = (name: string): ParameterDecorator =>
-  idParameter(name, NAME, name === 'question_id' ? 'q1' : 'interview-42');
+  idParameter(name, NAME_ID, name === 'question_id' ? 'q1' : 'interview-42');
 
 /** A path parameter that is a MongoDB ObjectId; handed over in lower case. Else 422. */
 export const PathObjectId = (name: string): ParameterDecorator =>

@@ -1,3 +1,5 @@
+import type { ValidationIssue } from './app-error.js';
+
 /** What an issue is called and said in pydantic v2: https://docs.pydantic.dev/latest/errors/validation_errors/ */
 export interface IssueWords {
   type: string;
@@ -113,6 +115,7 @@ const WORDS: Record<string, Words> = {
   arrayMaxSize: ([limit], input) => listSize('too_long', limit, input),
   arrayMinSize: ([limit], input) => listSize('too_short', limit, input),
   arrayNotEmpty: (_args, input) => listSize('too_short', 1, input),
+  isDate: () => ({ type: 'datetime_parsing', msg: 'Input should be a valid datetime' }),
   isDateString: () => ({ type: 'datetime_parsing', msg: 'Input should be a valid datetime' }),
   isIso8601: () => ({ type: 'datetime_parsing', msg: 'Input should be a valid datetime' }),
 };
@@ -120,4 +123,14 @@ const WORDS: Record<string, Words> = {
 /** The words for a failed class-validator constraint; one without an equivalent is a `value_error` with its own sentence. */
 export function wordsFor(constraint: string, args: unknown[], input: unknown, message: string): IssueWords {
   return WORDS[constraint]?.(args, input, message) ?? valueError(message);
+}
+
+/** A text that does not match. */
+export function patternIssue(loc: ValidationIssue['loc'], { source }: RegExp, input: unknown): ValidationIssue {
+  return { ...pattern(source), loc, input };
+}
+
+/** What no rule of pydantic's says: a sentence of ours, without a capital and a full stop. */
+export function valueIssue(loc: ValidationIssue['loc'], sentence: string, input: unknown): ValidationIssue {
+  return { ...valueError(sentence), loc, input };
 }

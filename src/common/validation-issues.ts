@@ -1,6 +1,6 @@
 import { getMetadataStorage, type ValidationError as Fault } from 'class-validator';
 import type { ValidationIssue } from './app-error.js';
-import { type IssueWords, TYPE_CONSTRAINTS, wordsFor } from './pydantic-words.js';
+import { TYPE_CONSTRAINTS, wordsFor } from './pydantic-words.js';
 
 type Place = (string | number)[];
 type Rule = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
@@ -20,28 +20,51 @@ export function issuesOf(faults: Fault[], raw: unknown, place: Place): Validatio
 function issuesOfField(fault: Fault, parent: unknown, place: Place): ValidationIssue[] {
   const input = ownValue(parent, fault.property);
   const loc = [...place, Array.isArray(parent) ? Number(fault.property) : fault.property];
-  const children = fault.children ?? [];
-  if (children.length > 0) return children.flatMap((child) => issuesOfField(child, input, loc));
   if (input === undefined) {
     return [{ type: 'missing', loc, msg: 'Field required', input: quotableParent(parent, place) }];
   }
-  const name = firstConstraint(Object.keys(fault.constraints ?? {}));
-  if (name === undefined) return [];
-  const rule = ruleOf(fault, name);
-  // Both the list itself and an item of it may be no object: only for the first is a list what was wanted.
-  const args = name === 'nestedValidation' ? [isEach(fault, name) && !Array.isArray(parent)] : argumentsOf(rule);
-  const message = fault.constraints?.[name] ?? 'is not valid';
-  const items: unknown[] | null = rule?.each === true && Array.isArray(input) ? input : null;
-  const failing = rule && items ? failingItems(rule, items) : [];
-  if (failing.length === 0) return [issue(wordsFor(name, args, input, message), loc, input)];
-  return failing.map((index) => {
-    const item = items?.[index];
-    return issue(wordsFor(name, args, item, message), [...loc, index], item);
+  const failed = inOrder(fault);
+  // What should be a list and is none has no items to speak of, nor has a list that is too long.
+  const ofItself = failed.find(({ rule, name }) => rule?.each !== true && name !== 'nestedValidation');
+  if (ofItself) return [issueOf(ofItself, input, loc)];
+  const children = fault.children ?? [];
+  if (children.length > 0) return children.flatMap((child) => issuesOfField(child, input, loc));
+  const [first] = failed;
+  if (!first) return [];
+  if (first.name === 'nestedValidation') {
+    // Both the list itself and an item of it may be no object: only for the first is a list what was wanted.
+    const wantsList = isEach(fault, first.name) && !Array.isArray(parent);
+    return [issueOf({ ...first, args: [wantsList] }, input, loc)];
+  }
+  if (!Array.isArray(input)) return [issueOf(first, input, loc)];
+  return (input as unknown[]).flatMap((item, index) => {
+    const broken = failed.find(({ rule }) => rule !== undefined && !holds(rule, item));
+    return broken ? [issueOf(broken, item, [...loc, index])] : [];
   });
 }
 
-function issue(words: IssueWords, loc: Place, input: unknown): ValidationIssue {
-  return { type: words.type, loc, msg: words.msg, input, ...(words.ctx ? { ctx: words.ctx } : {}) };
+interface Failed {
+  name: string;
+  rule: Rule | undefined;
+  args: unknown[];
+  message: string;
+}
+
+/** The rules that a field breaks, the ones about its type first. */
+function inOrder(fault: Fault): Failed[] {
+  const names = Object.keys(fault.constraints ?? {}).reverse();
+  const rank = (name: string) => (name === 'isArray' ? 0 : TYPE_CONSTRAINTS.has(name) ? 1 : 2);
+  return names
+    .sort((a, b) => rank(a) - rank(b))
+    .map((name) => {
+      const rule = ruleOf(fault, name);
+      return { name, rule, args: argumentsOf(rule), message: fault.constraints?.[name] ?? 'is not valid' };
+    });
+}
+
+function issueOf({ name, args, message }: Failed, input: unknown, loc: Place): ValidationIssue {
+  const { type, msg, ctx } = wordsFor(name, args, input, message);
+  return { type, loc, msg, input, ...(ctx ? { ctx } : {}) };
 }
 
 function ownValue(parent: unknown, property: string): unknown {
@@ -53,10 +76,6 @@ function ownValue(parent: unknown, property: string): unknown {
 function quotableParent(parent: unknown, place: Place): unknown {
   if (place[0] !== 'body' || typeof parent !== 'object' || parent === null) return null;
   return Object.getPrototypeOf(parent) === null ? null : parent;
-}
-
-function firstConstraint(names: string[]): string | undefined {
-  return names.find((name) => TYPE_CONSTRAINTS.has(name)) ?? names.at(-1);
 }
 
 /** The decorator behind a fault, for its arguments: class-validator's own error only has a sentence. */
@@ -76,10 +95,10 @@ function argumentsOf(rule: Rule | undefined): unknown[] {
   return (rule?.constraints as unknown[] | undefined) ?? [];
 }
 
-/** Which items of a list a rule with `each` does not hold for; class-validator does not say. */
-function failingItems(rule: Rule, items: unknown[]): number[] {
-  const [constraint] = getMetadataStorage().getTargetValidatorConstraints(rule.constraintCls);
-  if (!constraint) return [];
-  const context = { value: items, constraints: argumentsOf(rule), targetName: '', object: {}, property: '' };
-  return items.flatMap((item, index) => (constraint.instance.validate(item, context) === true ? [] : [index]));
+/** Whether one item of a list keeps a rule with `each`; class-validator does not say which do. */
+function holds(rule: Rule, item: unknown): boolean {
+  const context = { value: item, constraints: argumentsOf(rule), targetName: '', object: {}, property: '' };
+  return getMetadataStorage()
+    .getTargetValidatorConstraints(rule.constraintCls)
+    .every(({ instance }) => instance.validate(item, context) === true);
 }

@@ -19,8 +19,8 @@ export class ValidationPipe implements PipeTransform<unknown, Promise<unknown>> 
     if (value === undefined && place === 'body') {
       throw ValidationError.at(['body'], 'missing', 'Field required');
     }
-    const raw = value ?? {};
-    if (typeof raw !== 'object' || Array.isArray(raw)) {
+    const raw = type === 'query' ? withoutRepetitions(value ?? {}, metatype) : value;
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
       const msg = 'Input should be a valid dictionary or object to extract fields from';
       throw ValidationError.at([place], 'model_attributes_type', msg, raw);
     }
@@ -29,4 +29,19 @@ export class ValidationPipe implements PipeTransform<unknown, Promise<unknown>> 
     if (faults.length > 0) throw new ValidationError(issuesOf(faults, raw, [place]));
     return dto;
   }
+}
+
+/** Of a query's parameter that comes several times and is no list, the last one counts, as in FastAPI. */
+function withoutRepetitions(query: object, { prototype }: { prototype: unknown }): unknown {
+  const names = Object.keys(query) as (keyof typeof query)[];
+  if (!names.some((name) => Array.isArray(query[name]))) return query;
+  return names.reduce(
+    (plain, name) => {
+      const value: unknown = query[name];
+      const isList = Reflect.getMetadata('design:type', prototype as object, name) === Array;
+      plain[name] = Array.isArray(value) && !isList ? value.at(-1) : value;
+      return plain;
+    },
+    Object.create(null) as Record<string, unknown>,
+  );
 }

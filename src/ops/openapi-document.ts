@@ -1,5 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { PUBLIC_EXTENSION } from '../auth/auth.decorators.js';
+import { documentedError } from '../common/api-errors.decorator.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
@@ -51,10 +52,35 @@ export function finishDocument(document: OpenAPIObject): OpenAPIObject {
 function finishOperation(operation: Operation, path: string, method: string): void {
   operation.operationId = operationId(operation.operationId ?? method, path, method);
   const extensions = operation as unknown as Record<string, unknown>;
-  if (extensions[PUBLIC_EXTENSION] === undefined) operation.security ??= [{ HTTPBearer: [] }];
+  if (extensions[PUBLIC_EXTENSION] === undefined) {
+    operation.security ??= [{ HTTPBearer: [] }];
+    // A limit of requests may be set, and the database may be away.
+    for (const status of [401, 429, 503]) addError(operation, status);
+  }
   delete extensions[PUBLIC_EXTENSION];
-  const hasInput = (operation.parameters?.length ?? 0) > 0 || operation.requestBody !== undefined;
+  const parameters = operation.parameters ?? [];
+  // Clients that are generated take them in this order.
+  parameters.sort((a, b) => placeIn(path, a) - placeIn(path, b));
+  const takesJson =
+    operation.requestBody !== undefined &&
+    'content' in operation.requestBody &&
+    'application/json' in operation.requestBody.content;
+  // Percent-encoding that is none; bytes that are no UTF-8, nested beyond reason, or too many.
+  if (takesJson || parameters.some((parameter) => 'in' in parameter && parameter.in === 'path'))
+    addError(operation, 400);
+  if (takesJson) addError(operation, 413);
+  const hasInput = parameters.length > 0 || operation.requestBody !== undefined;
   if (hasInput) operation.responses['422'] ??= validationResponse(operation);
+}
+
+/** Where a path names a parameter; what is no parameter of the path comes after those that are. */
+function placeIn(path: string, parameter: object): number {
+  const { in: place, name } = parameter as { in?: string; name?: string };
+  return place === 'path' ? path.indexOf(`{${name}}`) : path.length;
+}
+
+function addError(operation: Operation, status: number): void {
+  operation.responses[String(status)] ??= documentedError(status);
 }
 
 /** FastAPI's way: function name and path with everything that is no word character replaced, then the method. */

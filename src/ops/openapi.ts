@@ -6,6 +6,7 @@ const TAGS: [name: string, description: string][] = [
   ['sessions', 'Interviews: their questions and what was answered.'],
   ['answers', 'Spoken and written answers, their transcripts and scores.'],
   ['uploads', 'The ledger: what arrived, and what became of it.'],
+  ['webhooks', 'Being told of what happens, instead of asking.'],
   ['admin', 'For operators: needs the role `admin`.'],
   ['system', 'Health and metrics.'],
 ];

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { newAnswer } from '../answers/answer.projection.js';
 import { Log } from '../common/logging.js';
-import { isNameId } from '../common/path-id.js';
+import { isNameId } from '../common/name-id.js';
 import { Dispatcher } from '../queue/dispatcher.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { sessionKey } from '../sessions/session.schema.js';

@@ -2,7 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiPropertyOptional, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Roles } from '../auth/auth.decorators.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
-import { IsFlag } from '../common/flag.decorator.js';
+import { IsFlag } from '../common/lax.decorators.js';
 import { VerifyService } from './verify.service.js';
 import type { VerifyReport } from './verify.service.js';
 import { VerifyReportView } from './verify.dto.js';

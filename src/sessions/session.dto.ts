@@ -1,20 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  ArrayUnique,
-  IsArray,
-  IsBoolean,
-  IsNumber,
-  IsOptional,
-  IsString,
-  Length,
-  Matches,
-  Max,
-  Min,
-  ValidateNested,
-} from 'class-validator';
-import { NAME_ID } from '../common/path-id.js';
+import { ArrayMaxSize, ArrayUnique, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { IsDecimal, IsFlag } from '../common/lax.decorators.js';
+import { IsListOf } from '../common/list-of.decorator.js';
+import { IsNameId, NAME_ID } from '../common/name-id.js';
 import { AnswerView, answerView } from './answer.view.js';
 import type { InterviewSession } from './session.schema.js';
 
@@ -22,8 +10,7 @@ const LANGUAGE = /^[a-z]{2}$/;
 
 export class QuestionInput {
   @ApiProperty({ pattern: NAME_ID.source, example: 'q1' })
-  @IsString()
-  @Matches(NAME_ID)
+  @IsNameId()
   id!: string;
 
   @ApiProperty({ minLength: 1, maxLength: 4000, example: 'Tell me about a time when you had to convince a colleague.' })
@@ -43,20 +30,33 @@ export class QuestionInput {
   @Length(0, 20000)
   model_answer?: string | null;
 
-  @ApiPropertyOptional({ minimum: 0, maximum: 1000, default: 1, description: 'Share in the final score.', example: 1 })
+  @ApiPropertyOptional({
+    type: Number,
+    minimum: 0,
+    maximum: 1000,
+    default: 1,
+    nullable: true,
+    description: 'Share in the final score.',
+    example: 1,
+  })
   @IsOptional()
-  @IsNumber()
+  @IsDecimal()
   @Min(0)
   @Max(1000)
-  weight?: number;
+  weight?: number | null;
 }
 
 export class CreateSession {
-  @ApiPropertyOptional({ pattern: NAME_ID.source, description: 'Yours, or one is made.', example: 'interview-42' })
+  @ApiPropertyOptional({
+    type: String,
+    pattern: NAME_ID.source,
+    nullable: true,
+    description: 'Yours, or one is made.',
+    example: 'interview-42',
+  })
   @IsOptional()
-  @IsString()
-  @Matches(NAME_ID)
-  id?: string;
+  @IsNameId()
+  id?: string | null;
 
   @ApiPropertyOptional({ type: String, maxLength: 300, nullable: true, example: 'First round' })
   @IsOptional()
@@ -82,17 +82,21 @@ export class CreateSession {
   @Matches(LANGUAGE)
   language?: string | null;
 
-  @ApiPropertyOptional({ default: false, description: 'Keep the audio after it is transcribed.', example: false })
+  @ApiPropertyOptional({
+    type: Boolean,
+    default: false,
+    nullable: true,
+    description: 'Keep the audio after it is transcribed.',
+    example: false,
+  })
   @IsOptional()
-  @IsBoolean()
-  retain_audio?: boolean;
+  @IsFlag()
+  retain_audio?: boolean | null;
 
   @ApiProperty({ type: [QuestionInput], maxItems: 200, description: 'None: any question id is taken.' })
-  @IsArray()
   @ArrayMaxSize(200)
   @ArrayUnique((question: QuestionInput) => question?.id, { message: 'question ids must be unique' })
-  @ValidateNested({ each: true })
-  @Type(() => QuestionInput)
+  @IsListOf(() => QuestionInput)
   questions!: QuestionInput[];
 }
 

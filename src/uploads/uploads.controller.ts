@@ -6,7 +6,8 @@ import { CurrentUser } from '../auth/auth.decorators.js';
 import type { User } from '../auth/user.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
 import { ListQuery } from '../common/list-query.dto.js';
-import { NAME_ID, PathObjectId } from '../common/path-id.js';
+import { IsNameId, NAME_ID } from '../common/name-id.js';
+import { PathObjectId } from '../common/path-id.js';
 import { AudioReader } from './audio.reader.js';
 import { sendAudio } from './send-audio.js';
 import { SHOWN_STATUSES, UploadsService } from './uploads.service.js';
@@ -21,8 +22,7 @@ export class UploadQuery extends ListQuery {
 
   @ApiPropertyOptional({ pattern: NAME_ID.source, example: 'interview-42' })
   @IsOptional()
-  @IsString()
-  @Matches(NAME_ID)
+  @IsNameId()
   session_id?: string;
 }
 

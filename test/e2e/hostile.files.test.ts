@@ -100,7 +100,13 @@ describe('a form', () => {
     const { status, body } = await alice.upload(session, 'q1', Buffer.alloc(0));
     expect(status).toBe(422);
     expect(body.detail).toEqual([
-      { type: 'value_error', loc: ['body', 'audio'], msg: 'Value error, the file is empty', input: null },
+      {
+        type: 'value_error',
+        loc: ['body', 'audio'],
+        msg: 'Value error, the file is empty',
+        input: null,
+        ctx: { error: {} },
+      },
     ]);
     await expectNothingKept(0);
   });
@@ -204,7 +210,6 @@ describe('a digest', () => {
 
   it.each([
     ['wrong field', ['body', 'sha256'], { fields: { sha256: '0'.repeat(64) } }],
-    ['field that is no digest', ['body', 'sha256'], { fields: { sha256: 'abc' } }],
     ['wrong header', ['header', 'repr-digest'], { headers: { 'repr-digest': repr(PNG) } }],
     ['header that is no digest', ['header', 'repr-digest'], { headers: { 'repr-digest': 'sha-256=abc' } }],
     [
@@ -219,10 +224,23 @@ describe('a digest', () => {
     const { status, body } = await alice.upload(session, 'q1', WEBM, options);
     expect(status).toBe(422);
     expect(body.detail).toEqual([
-      { type: 'value_error', loc, msg: expect.stringMatching(/^Value error, /), input: expect.any(String) },
+      {
+        type: 'value_error',
+        loc,
+        msg: expect.stringMatching(/^Value error, /),
+        input: expect.any(String),
+        ctx: { error: {} },
+      },
     ]);
     const [row] = await expectNothingKept(1);
     expect(row.error.message).toMatch(/\w/);
+  });
+
+  it('that is none is refused with 422, and nothing is kept', async () => {
+    const { status, body } = await alice.upload(session, 'q1', WEBM, { fields: { sha256: 'abc' } });
+    expect(status).toBe(422);
+    expect(body.detail).toMatchObject([{ type: 'string_pattern_mismatch', loc: ['body', 'sha256'], input: 'abc' }]);
+    await expectNothingKept(1);
   });
 });
 

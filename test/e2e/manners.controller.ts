@@ -12,20 +12,17 @@ import {
   Res,
 } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiParam, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   IsArray,
-  IsBoolean,
   IsIn,
-  IsInt,
-  IsNumber,
   IsOptional,
   IsString,
   Length,
   Matches,
   Min,
-  ValidateNested,
+  MinLength,
+  ValidateIf,
 } from 'class-validator';
 import type { Response } from 'express';
 import { CurrentUser, Public, Roles } from '../../src/auth/auth.decorators.js';
@@ -33,7 +30,8 @@ import type { User } from '../../src/auth/user.js';
 import { ApiErrors } from '../../src/common/api-errors.decorator.js';
 import { AppError, ConflictError, NotFoundError } from '../../src/common/app-error.js';
 import { correlationId } from '../../src/common/correlation.js';
-import { IsFlag } from '../../src/common/flag.decorator.js';
+import { IsDecimal, IsFlag, IsWhole } from '../../src/common/lax.decorators.js';
+import { IsListOf } from '../../src/common/list-of.decorator.js';
 import { ListQuery } from '../../src/common/list-query.dto.js';
 import { PathId, PathObjectId, PathUuid } from '../../src/common/path-id.js';
 
@@ -45,7 +43,7 @@ class QuestionDto {
 
   @ApiPropertyOptional({ example: 2, nullable: true, type: Number })
   @IsOptional()
-  @IsNumber()
+  @IsDecimal()
   weight?: number | null;
 }
 
@@ -62,26 +60,25 @@ class InterviewDto {
 
   @ApiPropertyOptional({ example: true })
   @IsOptional()
-  @IsBoolean()
+  @IsFlag()
   keep?: boolean;
 
   @ApiPropertyOptional({ example: 3 })
   @IsOptional()
-  @IsInt()
+  @IsWhole()
   @Min(1)
   rounds?: number;
 
   @ApiPropertyOptional({ type: [String], example: ['remote'] })
-  @IsOptional()
+  @ValidateIf((_, value) => value !== undefined)
   @IsArray()
   @ArrayMaxSize(3)
   @IsString({ each: true })
+  @MinLength(1, { each: true })
   tags?: string[];
 
   @ApiProperty({ type: [QuestionDto] })
-  @IsArray()
-  @ValidateNested({ each: true })
-  @Type(() => QuestionDto)
+  @IsListOf(() => QuestionDto)
   questions!: QuestionDto[];
 }
 

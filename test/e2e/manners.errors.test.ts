@@ -73,6 +73,18 @@ describe('errors', () => {
     expect((await call('/api/interviews', { method: 'PATCH' })).headers.get('allow')).toBe('GET, HEAD, POST');
   });
 
+  it('HEAD is answered where GET is, and nowhere else', async () => {
+    const head = await call('/api/me', { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+    const stray = await call('/api/upload-answer/s1/q1', { method: 'HEAD' });
+    expect([stray.status, stray.headers.get('allow')]).toEqual([405, 'POST']);
+    expect((await call('/api/nothing', { method: 'HEAD' })).status).toBe(404);
+  });
+
+  it('a path in other letters is another path', async () => {
+    expect((await call('/API/me')).status).toBe(404);
+  });
+
   it('percent-encoding that cannot be decoded is 400', async () => {
     const response = await call('/api/uploads/%E0%A4%A');
     expect(response.status).toBe(400);

@@ -50,6 +50,13 @@ describe('correlation and request lines', () => {
     expect(await response.json()).toEqual({ value: id });
   });
 
+  it('a start is told in a few lines: its modules and routes are debug', () => {
+    const levels = (context: string) =>
+      new Set(service.lines.filter((line) => line['context'] === context).map((line) => line['level']));
+    expect(levels('RouterExplorer')).toEqual(new Set(['debug']));
+    expect(levels('NestApplication')).toEqual(new Set(['info']));
+  });
+
   it('requests at the same time do not see each other', async () => {
     const ids = Array.from({ length: 20 }, (_, index) => `at-once-${index}`);
     const seen = await Promise.all(

@@ -74,6 +74,17 @@ describe('/openapi.json', () => {
     expect(JSON.stringify(document)).not.toContain('x-public');
   });
 
+  it('names every status that an operation may answer with, whatever its own code says', () => {
+    const statuses = (path: string, method: 'get' | 'post') =>
+      Object.keys(document.paths[path]?.[method]?.responses ?? {});
+    expect(statuses('/api/interviews', 'post')).toEqual(
+      expect.arrayContaining(['400', '401', '409', '413', '422', '429', '503']),
+    );
+    expect(statuses('/api/uploads/{upload_id}', 'get')).toEqual(expect.arrayContaining(['400', '401', '422', '503']));
+    expect(statuses('/api/me', 'get').sort()).toEqual(['200', '401', '429', '503']);
+    expect(statuses('/health/live', 'get')).toEqual(['200']);
+  });
+
   it('lacks nothing that a reader would look for', () => {
     expect(lacksOf(document)).toEqual([]);
   });

@@ -91,6 +91,8 @@ describe('a session', () => {
     ['a negative weight', { questions: [{ ...question, weight: -1 }] }, ['body', 'questions', 0, 'weight']],
     ['two questions of one id', { questions: [question, question] }, ['body', 'questions']],
     ['a language that is none', { language: 'english', questions: [] }, ['body', 'language']],
+    ['a list in place of a question', { questions: [question, []] }, ['body', 'questions', 1]],
+    ['an object in place of the questions', { questions: {} }, ['body', 'questions']],
     ['questions that are no list', { questions: 'q1' }, ['body', 'questions']],
   ])('with %s is a 422 that says where', async (_what, input, loc) => {
     const { status, body } = await alice.post('/api/sessions', input);

@@ -79,7 +79,7 @@ describe('cleanup', () => {
   it('is for admins, and asks for hours and dry_run as numbers and booleans', async () => {
     expect((await service.nobody().post('/api/admin/cleanup')).status).toBe(401);
     expect((await alice.post('/api/admin/cleanup')).status).toBe(403);
-    for (const query of ['?hours=-1', '?hours=x', '?hours=1.5', '?hours=99999999', '?dry_run=maybe']) {
+    for (const query of ['?hours=-1', '?hours=x', '?hours=1.5', '?hours=', '?hours=99999999', '?dry_run=maybe']) {
       const { status, body } = await cleanup(query);
       expect([query, status, body.detail[0].loc[0]]).toEqual([query, 422, 'query']);
     }
