@@ -4,7 +4,7 @@ import helmet from 'helmet';
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.js';
-import { CORRELATION_HEADER } from './correlation.js';
+import { CORRELATION_HEADER, correlationIdFrom } from './correlation.js';
 import { ErrorFilter } from './error.filter.js';
 import { jsonBody } from './json-body.middleware.js';
 import { Log } from './logging.js';
@@ -74,7 +74,7 @@ export function configureHttp(
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   server.headersTimeout = KEEP_ALIVE_TIMEOUT_MS + 1000;
   server.requestTimeout = config.UPLOAD_TIMEOUT_S * 1000 + REQUEST_TIMEOUT_MARGIN_MS;
-  server.on('clientError', answerBrokenRequest);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => answerBrokenRequest(error, socket, log));
 }
 
 function securityHeaders(): RequestHandler {
@@ -108,7 +108,7 @@ function securityHeaders(): RequestHandler {
 }
 
 /** Node's parser refused the request before Express saw it: it is answered in the same shape as every other error. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   // An answer that has begun must not get a second one written into it.
   const begun = (socket as { _httpMessage?: ServerResponse })._httpMessage?.headersSent ?? false;
   if (error.code === 'ECONNRESET' || !socket.writable || begun) {
@@ -118,8 +118,10 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
   const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const status = timedOut ? '408 Request Timeout' : '400 Bad Request';
   const body = JSON.stringify({ detail: timedOut ? 'Request timed out' : 'Invalid HTTP request received.' });
+  const id = correlationIdFrom(undefined);
+  log.pino.info({ correlation_id: id, status: timedOut ? 408 : 400, code: error.code }, 'Broken request');
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `${CORRELATION_HEADER}: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

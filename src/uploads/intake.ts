@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { AppError, ValidationError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
+import { nextTurn } from '../common/loop-turn.js';
 import { Metrics } from '../common/metrics.js';
 import { isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
@@ -181,6 +182,8 @@ class Reception {
   }
 
   async take(chunk: Buffer): Promise<void> {
+    const turn = nextTurn();
+    if (turn) await turn;
     if (this.refusal) throw this.refusal;
     this.size += chunk.length;
     if (this.size > this.maxBytes) throw tooLarge(this.maxBytes);

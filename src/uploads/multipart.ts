@@ -184,6 +184,8 @@ function asRefusal(error: unknown): unknown {
   if (error instanceof multer.MulterError) {
     if (error.code === 'LIMIT_UNEXPECTED_FILE')
       return ValidationError.at(['body', 'audio'], 'missing', 'Field required');
+    // A file without a name is a text field, to which the limit of text fields applies.
+    if (error.code === 'LIMIT_FIELD_VALUE' && error.field === 'audio') return noFile('');
     return new AppError('bad_request', 'bad_form', `The form could not be read: ${error.message}`, { cause: error });
   }
   return new AppError('bad_request', 'bad_form', 'There was an error parsing the body', { cause: error });

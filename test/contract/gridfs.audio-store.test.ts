@@ -65,6 +65,8 @@ describe('the GridFS store', () => {
     const id = await put(store, randomBytes(2 * MIB + 5));
     await chunks().deleteOne({ files_id: new mongo.ObjectId(id), n });
     await expect(buffer(store.open(id))).rejects.toThrow(`Chunk ${n}`);
+    // By whoever knows how long the file is, too.
+    await expect(buffer(store.open(id, { start: 0, end: 2.5 * 2 ** 20 }))).rejects.toThrow(`Chunk ${n}`);
     await store.delete(id);
   });
 

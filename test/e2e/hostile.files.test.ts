@@ -127,6 +127,15 @@ describe('a form', () => {
     await expectNothingKept(0);
   });
 
+  it('with long text in place of the file, such as a file that has no name, is refused as text is', async () => {
+    const form = new FormData();
+    form.append('audio', 'la '.repeat(3000));
+    const { status, body } = await sendForm(form);
+    expect(status).toBe(422);
+    expect(body.detail).toMatchObject([{ type: 'value_error', loc: ['body', 'audio'] }]);
+    await expectNothingKept(0);
+  });
+
   it('with text in place of the file is refused as FastAPI does', async () => {
     const form = new FormData();
     form.append('audio', 'la la la');

@@ -96,6 +96,7 @@ describe('errors', () => {
       const answer = await raw(request);
       expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
       expect(answer).toContain('{"detail":"Invalid HTTP request received."}');
+      expect(answer).toMatch(/^X-Correlation-ID: [0-9a-f-]{36}\r$/m);
     }
   });
 });

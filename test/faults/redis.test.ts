@@ -65,6 +65,27 @@ describe('a Redis that goes away', () => {
     await allComplete(uploads);
   });
 
+  it('by losing single jobs of a long queue, and one that is in no list: the sweep finds just these, and each runs once', async () => {
+    const uploads = await uploadMany('q', 60);
+    const jobs = (index: number) => `${uploads[index]!.answer.json.upload_id}-transcription-1`;
+    await withRedis(async (redis) => {
+      const [wait] = await redis.keys('*:bull:transcription:wait');
+      const queue = wait!.slice(0, -':wait'.length);
+      for (const index of [0, 31, 59])
+        await redis
+          .multi()
+          .lrem(wait!, 1, jobs(index))
+          .del(`${queue}:${jobs(index)}`)
+          .exec();
+      await redis.lrem(wait!, 1, jobs(17));
+    });
+    await stand.worker();
+    await allComplete(uploads);
+    const rows = await Promise.all(uploads.map(({ answer }) => stand.row(answer.json.upload_id)));
+    const again = rows.flatMap((row, index) => (row?.stages.transcription?.dispatch === 1 ? [] : [index]));
+    expect(again).toEqual([0, 17, 31, 59]);
+  });
+
   it('by FLUSHALL while answers are worked on: they all complete, and the periodic sweep is scheduled again', async () => {
     const hears = ({ file }: { file: { sha256: string } | null }) => heardIn(file?.sha256 ?? '');
     stand.engine.otherwise({ does: 'answer', delay: 200, text: hears });
