@@ -7,7 +7,7 @@ import { cursorId } from '../common/cursor.js';
 import { Metrics } from '../common/metrics.js';
 import { StageRestart } from '../queue/stage-restart.js';
 import { Ledger, stagePath } from '../uploads/ledger.js';
-import { StageLedger } from '../uploads/stage-ledger.js';
+import { StageByHand } from '../uploads/stage-by-hand.js';
 import { STAGES, needsBytes } from '../uploads/upload.schema.js';
 import type { Stage, StageName, StageState, Upload } from '../uploads/upload.schema.js';
 import { uploadView } from '../uploads/upload.view.js';
@@ -25,7 +25,7 @@ const TRIES = 3;
 export class AdminUploads {
   constructor(
     private readonly ledger: Ledger,
-    private readonly stages: StageLedger,
+    private readonly stages: StageByHand,
     private readonly restarts: StageRestart,
     private readonly audit: Audit,
     private readonly metrics: Metrics,
@@ -81,7 +81,7 @@ export class AdminUploads {
         this.tried(id, async (row) => {
           const [name] = stageIn(row, 'processing') ?? stageIn(row, 'due') ?? [];
           if (!name) throw new ConflictError('nothing_to_fail', 'None of its stages waits or is worked on');
-          if (!(await this.stages.failByHand(row, name, error))) return null;
+          if (!(await this.stages.fail(row, name, error))) return null;
           this.metrics.failures.labels(name, error.code).inc();
           await this.restarts.show(row);
           return { upload_id: id, stage: name, state: 'failed' as const };
@@ -101,7 +101,7 @@ export class AdminUploads {
         throw new ConflictError('in_work', sentence);
       }
       // Its worker is gone: recorded as such, then it is looked at again as what it is now.
-      await this.stages.reclaim(row, name);
+      await this.stages.takeBack(row, name);
       return null;
     }
     const restarted = await this.restarts.restart(row, name, stage.state === 'failed' ? 'failed' : 'due');

@@ -6,7 +6,7 @@ import { ConflictError, NotFoundError } from '../common/app-error.js';
 import { cursorId } from '../common/cursor.js';
 import { StageRestart } from '../queue/stage-restart.js';
 import { Ledger } from '../uploads/ledger.js';
-import { StageLedger } from '../uploads/stage-ledger.js';
+import { StageByHand } from '../uploads/stage-by-hand.js';
 import type { Upload } from '../uploads/upload.schema.js';
 import type { DeadLetterPage, DeadLetterQuery, DeadLetterView, RetriedMany, RetryMany } from './dead-letter.dto.js';
 import { deadLetterView } from './dead-letter.dto.js';
@@ -22,7 +22,7 @@ const AT_ONCE = 10;
 export class DeadLetters {
   constructor(
     private readonly ledger: Ledger,
-    private readonly stages: StageLedger,
+    private readonly stages: StageByHand,
     private readonly restarts: StageRestart,
     private readonly audit: Audit,
   ) {}

@@ -8,6 +8,7 @@ import { attemptOf, backoffMs } from './attempt-of.js';
 import { LedgerNotes } from './ledger-notes.js';
 import { Ledger, stagePath } from './ledger.js';
 import { owedByRow } from './row-events.js';
+import { endedStage, failedStage } from './stage-end.js';
 import type { StageError, StageName, Upload } from './upload.schema.js';
 import { dueStage, needsBytes } from './upload.schema.js';
 import { WORKER_LOST } from './ledger-errors.js';
@@ -96,7 +97,7 @@ export class StageLedger {
       ...Object.fromEntries(next.map((name) => [`stages.${name}`, dueStage(now)])),
       projection_due: claim.token,
       ...owedByRow(this.outbox, claim.row, claim.stage, { done: result }, claim.token),
-      ...this.ended(claim.stage, 'done', now, null),
+      ...endedStage(claim.stage, 'done', now, null),
     });
     if (done) this.notes.attempt(attemptOf(claim, 'done', null, now));
     return done;
@@ -146,7 +147,7 @@ export class StageLedger {
         now.getTime() + Math.max(backoffMs(this.config.STAGE_BACKOFF_S, claim.attempt), (retryAfterS ?? 0) * 1000),
       );
       const set = {
-        ...this.ended(claim.stage, 'due', now, error),
+        ...endedStage(claim.stage, 'due', now, error),
         [stagePath(claim.stage, 'due_at')]: dueAt,
         ...(uncounted ? { [stagePath(claim.stage, 'attempts')]: claim.attempt - 1 } : {}),
       };
@@ -154,7 +155,7 @@ export class StageLedger {
       await this.ledger.record(attemptOf(claim, 'retry', error, now));
       return { outcome: 'retry', dueAt };
     }
-    const set = this.failed(claim.row, claim.stage, now, error, claim.token);
+    const set = failedStage(this.outbox, claim.row, claim.stage, now, error, claim.token);
     if (!(await this.write(claim, set))) return null;
     await this.ledger.record(attemptOf(claim, 'failed', error, now));
     return { outcome: 'failed' };
@@ -164,7 +165,7 @@ export class StageLedger {
   async giveBack(claim: Claim): Promise<boolean> {
     const now = new Date();
     const set = {
-      ...this.ended(claim.stage, 'due', now, null),
+      ...endedStage(claim.stage, 'due', now, null),
       [stagePath(claim.stage, 'due_at')]: now,
       [stagePath(claim.stage, 'attempts')]: claim.attempt - 1,
       projection_due: claim.token,
@@ -189,7 +190,9 @@ export class StageLedger {
     const now = new Date();
     const left = held.attempts < this.config.STAGE_ATTEMPTS;
     const set = {
-      ...(left ? this.ended(stage, 'due', now, WORKER_LOST) : this.failed(row, stage, now, WORKER_LOST, held.token)),
+      ...(left
+        ? endedStage(stage, 'due', now, WORKER_LOST)
+        : failedStage(this.outbox, row, stage, now, WORKER_LOST, held.token)),
       [stagePath(stage, 'due_at')]: now,
       projection_due: held.token,
     };
@@ -223,51 +226,6 @@ export class StageLedger {
     );
   }
 
-  /** An admin ends a stage that waits or is worked on; the work in hand is fenced. False when it is in another state by now. */
-  async failByHand(row: Upload, stage: StageName, error: StageError): Promise<boolean> {
-    const seen = row.stages[stage];
-    if (seen?.state !== 'due' && seen?.state !== 'processing') return false;
-    const now = new Date();
-    const failed = await this.ledger.change(
-      {
-        _id: row._id,
-        state: 'committed',
-        [stagePath(stage, 'state')]: seen.state,
-        [stagePath(stage, 'token')]: seen.token,
-      },
-      this.failed(row, stage, now, error, randomUUID()),
-      [],
-      true,
-    );
-    if (!failed) return false;
-    const isRunning = seen.state === 'processing';
-    await this.ledger.record({
-      upload_id: row._id,
-      stage,
-      number: seen.attempts,
-      worker: isRunning ? seen.worker : null,
-      from: isRunning ? seen.started_at : null,
-      to: now,
-      outcome: 'failed',
-      error,
-      correlation_id: row.correlation_id,
-    });
-    return true;
-  }
-
-  /** Nothing more is to come of a failed stage; its bytes go with the next cleanup. False when it is in another state by now. */
-  async dismiss(row: Upload, stage: StageName, by: string): Promise<boolean> {
-    return this.ledger.change(
-      {
-        _id: row._id,
-        state: 'committed',
-        [stagePath(stage, 'state')]: 'failed',
-        [stagePath(stage, 'dismissed_at')]: { $exists: false },
-      },
-      { [stagePath(stage, 'dismissed_at')]: new Date(), [stagePath(stage, 'dismissed_by')]: by },
-    );
-  }
-
   /** Gives a due stage a new job number, so that Bull does not take it for the job it once knew. */
   async redispatch(row: Pick<Upload, '_id' | 'stages'>, stage: StageName): Promise<number | null> {
     const dispatch = (row.stages[stage]?.dispatch ?? 0) + 1;
@@ -297,24 +255,5 @@ export class StageLedger {
         return stage?.finished_at?.getTime() === at.getTime() && stage.token !== claim.token;
       },
     });
-  }
-
-  /** Failed for good, and owed to those who want to hear of it. */
-  private failed(row: Upload, stage: StageName, at: Date, error: StageError, mark: string) {
-    return {
-      ...this.ended(stage, 'failed', at, error),
-      ...owedByRow(this.outbox, row, stage, { failed: error }, mark),
-      projection_due: mark,
-    };
-  }
-
-  private ended(stage: StageName, state: 'due' | 'done' | 'failed', at: Date, error: StageError | null) {
-    return {
-      [stagePath(stage, 'state')]: state,
-      [stagePath(stage, 'token')]: null,
-      [stagePath(stage, 'lease_until')]: null,
-      [stagePath(stage, 'finished_at')]: at,
-      [stagePath(stage, 'error')]: error,
-    };
   }
 }

@@ -10,6 +10,7 @@ import { Intake } from './intake.js';
 import { LedgerNotes } from './ledger-notes.js';
 import { Ledger } from './ledger.js';
 import { AudioForm } from './multipart.js';
+import { StageByHand } from './stage-by-hand.js';
 import { StageLedger } from './stage-ledger.js';
 import { UploadTargets } from './targets.js';
 import { UploadEraser } from './upload.eraser.js';
@@ -33,6 +34,7 @@ import { UploadsService } from './uploads.service.js';
     AudioRemoval,
     AudioKeeper,
     AudioReader,
+    StageByHand,
     StageLedger,
     Intake,
     AudioForm,
@@ -48,6 +50,7 @@ import { UploadsService } from './uploads.service.js';
     AudioRemoval,
     AudioKeeper,
     AudioReader,
+    StageByHand,
     StageLedger,
     Intake,
     AudioForm,
