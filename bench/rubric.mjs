@@ -1,5 +1,6 @@
 // Ranks of the offline rubric on the fixture answers, against their grades. `npm run build` first; `--tuned-half` leaves the held-out answers unseen.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { MeaningEngine } from '../dist/analysis/meaning/meaning-engine.js';
 import { RubricScorer } from '../dist/analysis/rubric.scorer.js';
 import { holds } from './rubric-hold.mjs';
 import { sets } from './rubric-history.mjs';
@@ -9,7 +10,7 @@ const folder = new URL('../test/fixtures/answers/', import.meta.url);
 const questions = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')));
-const scorer = new RubricScorer();
+const scorer = new RubricScorer(new MeaningEngine({ memoryLimitMb: 1500 }));
 const KINDS = ['good', 'thin', 'off-topic', 'mumble'];
 /** Relevance under which an answer counts as off topic (`OFF_TOPIC` in the rubric). */
 const OFF_TOPIC = 42;
@@ -49,8 +50,8 @@ async function half(split, guided) {
   }
   // Every good answer as an answer to each other question of the half: the hardest off-topic answers there are.
   const crossed = [];
-  for (const to of chosen) {
-    for (const from of chosen) {
+  for (const from of chosen) {
+    for (const to of chosen) {
       if (from === to) continue;
       const answer = from.answers.find(({ kind }) => kind === 'good');
       crossed.push({ id: to.id, score: (await scoreOf(to, answer, guided)).score });
@@ -152,3 +153,4 @@ if (process.argv.includes('--tuned-half')) {
   writeFileSync(new URL('RUBRIC.md', import.meta.url), text);
   console.log(text);
 }
+await scorer.close();
