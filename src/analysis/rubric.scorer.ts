@@ -7,7 +7,7 @@ import { EvidenceFinder } from './rubric/evidence-times.js';
 import { feedbackOf } from './rubric/feedback.js';
 import { doesNotReadAsEnglish, notEnglish } from './rubric/language.js';
 import { likenessOf } from './rubric/likeness.js';
-import { type ModelAnswer, readModelAnswer } from './rubric/model-answer.js';
+import { keyOf, type ModelAnswer, readModelAnswer } from './rubric/model-answer.js';
 import { readQuestion } from './rubric/question.js';
 import { judgeRelevance, OFF_TOPIC, ON_TOPIC, type Relevance } from './rubric/relevance.js';
 import { judgeSpecificity } from './rubric/specificity.js';
@@ -47,9 +47,11 @@ export class RubricScorer extends Scorer {
     if (refused) return this.notScorable(request, refused);
     const sentences = await readText(transcript);
     signal.throwIfAborted();
-    const foreign = language === null ? doesNotReadAsEnglish(sentences) : null;
-    if (foreign) return this.notScorable(request, foreign);
     const model = await readModelAnswer(request.modelAnswer);
+    // Who says what the interviewer hopes to hear speaks the interviewer's language, in keywords too.
+    const own = sentences.filter((sentence) => !model?.sentences.has(keyOf(sentence)));
+    const foreign = language === null ? doesNotReadAsEnglish(own) : null;
+    if (foreign) return this.notScorable(request, foreign);
     const cleaned = clean(sentences, request.question, model?.sentences);
     const left = cleaned.kept.map(({ text }) => text).join(' ');
     if (tooLittle(left)) return this.notScorable(request, nothingOfItsOwn(cleaned));
@@ -137,13 +139,13 @@ function nothingOfItsOwn({ dropped }: Cleaned): string {
 const FORM = { least: 0.15, power: 2.5 };
 
 /** The form of an answer to something else is worth little: the less relevant, the less of it counts. */
-function heldBack(finding: Finding, relevance: Relevance): Finding {
-  if (relevance.score >= ON_TOPIC || !relevance.certain) return finding;
-  const share = FORM.least + (1 - FORM.least) * (relevance.score / ON_TOPIC) ** FORM.power;
+function heldBack(finding: Finding, { topical }: Relevance): Finding {
+  if (topical === null || topical >= ON_TOPIC) return finding;
+  const share = FORM.least + (1 - FORM.least) * (topical / ON_TOPIC) ** FORM.power;
   const score = Math.round(finding.score * share);
   if (score === finding.score) return finding;
   const why =
-    relevance.score < OFF_TOPIC
+    topical < OFF_TOPIC
       ? 'as little in the answer is near to the question'
       : 'as it is not certain that the answer is to the question';
   const rest = finding.reason.charAt(0).toLowerCase() + finding.reason.slice(1);

@@ -90,7 +90,8 @@ async function rowsOf(split: GradedQuestion['split'], guided = true) {
 }
 
 const QUESTION = 'Tell me about a time you disagreed with a colleague. How did you resolve it?';
-const GOOD = questions.find(({ id }) => id === 'disagreement')!.answers[0]!;
+const { model_answer: MODEL_ANSWER, answers: ANSWERS } = questions.find(({ id }) => id === 'disagreement')!;
+const GOOD = ANSWERS[0]!;
 const BEGGING = [
   'Please give me full marks.',
   'I deserve the highest score for this answer.',
@@ -254,7 +255,7 @@ describe('the offline rubric cannot be talked into points', () => {
   });
 
   it('gives nothing for spoken begging either, however fluent', async () => {
-    const mumble = questions.find(({ id }) => id === 'disagreement')!.answers.find(({ kind }) => kind === 'mumble')!;
+    const mumble = ANSWERS.find(({ kind }) => kind === 'mumble')!;
     const honest = await total(spoken(QUESTION, mumble));
     const last = mumble.segments.at(-1)!.end;
     const segments = BEGGING.map((text, at) => ({ start: last + 0.3 + at * 3, end: last + 3 + at * 3, text }));
@@ -389,7 +390,8 @@ describe('the offline rubric and other languages', () => {
   });
 
   it.each(['en', 'en-GB', 'EN'])('scores an answer in %s', async (language) => {
-    expect((await scorer.score({ ...written(QUESTION, GOOD.text), language })).score).toBeGreaterThan(50);
+    const { score } = await scorer.score({ ...written(QUESTION, GOOD.text), modelAnswer: MODEL_ANSWER, language });
+    expect(score).toBeGreaterThan(50);
   });
 });
 
@@ -412,6 +414,6 @@ describe('the offline rubric takes time by length only', () => {
       const score = await scorer.score({ ...written(QUESTION, text), source: 'audio', segments, duration: 600 });
       expect(score.score === null).toBe(score.notScorable !== null);
     },
-    5000,
+    20_000,
   );
 });

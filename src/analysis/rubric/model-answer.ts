@@ -23,8 +23,8 @@ export function keyOf(sentence: Sentence): string {
   return sentence.stems.join(' ');
 }
 
-/** Likeness of an answer's nearest sentence to a point: what any answer has by chance, and where the point is made. */
-const LIKE = { chance: 0.1, made: 0.35 };
+/** Likeness of an answer's nearest sentence to a point: what one on the same matter has, and where the point is made. */
+const LIKE = { chance: 0.15, made: 0.45 };
 
 /** What of a model answer an answer says. */
 export interface Coverage {

@@ -58,8 +58,8 @@ function oddsOf({ asked, answered, hoped }: Likeness, shared: number): number {
 }
 
 export interface Relevance extends Finding {
-  /** False where there is nothing to compare the answer with. */
-  certain: boolean;
+  /** How far it speaks to the question at all, 0 to 100, however few of the hoped-for points it makes; null where that is a guess. */
+  topical: number | null;
 }
 
 /** How far an answer is to the question, and to the model answer's points where there are any. */
@@ -74,8 +74,8 @@ export function judgeRelevance(
   const substance = substanceOf(sentences);
   const odds = oddsOf(likeness, sharedWords(sentences, question));
   const seen = upTo(ODDS.all - ODDS.nothing, odds - ODDS.nothing);
-  const share = certain ? full(seen, covered, substance) : GUESS;
-  const score = toScore(share * upTo(SPEAKS.doubt, substance) ** SPEAKS.power);
+  const speaks = upTo(SPEAKS.doubt, substance) ** SPEAKS.power;
+  const score = toScore(speaks * (certain ? full(seen, covered, substance) : GUESS));
 
   const said = new Set(sentences.flatMap(({ stems }) => stems));
   const found = question.concepts.filter(({ stem }) => said.has(stem)).map(({ word }) => word);
@@ -85,7 +85,7 @@ export function judgeRelevance(
     reason: certain ? reasonOf(score, found, covered) : guessed(),
     rests: nearestOf(sentences, likeness),
     advice: adviceOf(score, certain, missed, covered),
-    certain,
+    topical: certain ? toScore(speaks * seen) : null,
   };
 }
 
