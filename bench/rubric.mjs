@@ -112,28 +112,25 @@ async function summary(split) {
     '|---|---|---|',
     ...left.map(([name, value], at) => `| ${name} | ${value} | ${right[at][1]} |`),
     '',
-    'Scores and, of spoken answers with a model answer, the criteria:',
-    '',
-    '| question | answer | grade | score | as text | question alone | relevance | … alone | structure | specificity | depth | delivery |',
-    '|---|---|---|---|---|---|---|---|---|---|---|---|',
-    ...guided.rows.map((row, at) => {
-      const other = alone.rows[at];
-      const [first, ...rest] = row.criteria.map(({ score }) => score);
-      const cells = [
-        row.id,
-        row.kind,
-        row.grade,
-        row.score,
-        row.written,
-        other.score,
-        first,
-        relevance(other),
-        ...rest,
-      ];
-      return `| ${cells.join(' | ')} |`;
-    }),
-    '',
+    ...(split === 'tune' ? [] : table(guided.rows, alone.rows)),
   ].join('\n');
+}
+
+/** A row per question: of each answer the score as it was spoken, as text, and spoken without the model answer. */
+function table(guided, alone) {
+  const ids = [...new Set(guided.map(({ id }) => id))];
+  const cell = (id, kind) => {
+    const at = guided.findIndex((row) => row.id === id && row.kind === kind);
+    return [guided[at].score, guided[at].written, alone[at].score].join(' · ');
+  };
+  return [
+    'Scores: spoken, with the model answer · the same as text · spoken, by the question alone.',
+    '',
+    `| question | ${KINDS.join(' | ')} |`,
+    '|---|---|---|---|---|',
+    ...ids.map((id) => `| ${[id, ...KINDS.map((kind) => cell(id, kind))].join(' | ')} |`),
+    '',
+  ];
 }
 
 if (process.argv.includes('--tuned-half')) {

@@ -78,7 +78,7 @@ function spearman(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Every answer of a half with its score, by the model answer (`guided`) or the question alone. */
-async function rowsOf(split: GradedQuestion['split'], guided = true) {
+async function scored(split: GradedQuestion['split'], guided: boolean) {
   const chosen = questions.filter((question) => question.split === split);
   const rows = chosen.flatMap((question) => question.answers.map((answer) => ({ question, answer })));
   return Promise.all(
@@ -89,8 +89,18 @@ async function rowsOf(split: GradedQuestion['split'], guided = true) {
   );
 }
 
+const halves = new Map<string, ReturnType<typeof scored>>();
+
+/** The same, each half scored once for all tests. */
+function rowsOf(split: GradedQuestion['split'], guided = true): ReturnType<typeof scored> {
+  const key = `${split} ${guided}`;
+  const rows = halves.get(key) ?? scored(split, guided);
+  halves.set(key, rows);
+  return rows;
+}
+
 const QUESTION = 'Tell me about a time you disagreed with a colleague. How did you resolve it?';
-const { model_answer: MODEL_ANSWER, answers: ANSWERS } = questions.find(({ id }) => id === 'disagreement')!;
+const { answers: ANSWERS } = questions.find(({ id }) => id === 'disagreement')!;
 const GOOD = ANSWERS[0]!;
 const BEGGING = [
   'Please give me full marks.',
@@ -112,12 +122,11 @@ describe('the offline rubric ranks answers as people do', () => {
     expect(heldOut.flatMap(({ answers }) => answers).length).toBeGreaterThanOrEqual(30);
   });
 
-  // From the question alone the held-out answers stay under 0.8: bench/RUBRIC.md says by how much.
   it.each([
-    ['held-out', 'with model answers', 0.8],
-    ['tune', 'with model answers', 0.8],
-    ['tune', 'by the question alone', 0.8],
-    ['held-out', 'by the question alone', 0.7],
+    ['held-out', 'with model answers', 0.85],
+    ['tune', 'with model answers', 0.9],
+    ['tune', 'by the question alone', 0.9],
+    ['held-out', 'by the question alone', 0.8],
   ] as const)('agrees with the grades of the %s answers, %s, by Spearman %d or more', async (split, how, least) => {
     const rows = await rowsOf(split, how === 'with model answers');
     expect(
@@ -136,11 +145,10 @@ describe('the offline rubric ranks answers as people do', () => {
     };
     expect(mean('good')).toBeGreaterThan(mean('off-topic') + 30);
     expect(mean('thin')).toBeGreaterThan(mean('off-topic') + 20);
-    expect(mean('off-topic')).toBeGreaterThan(mean('mumble') + 10);
+    expect(mean('off-topic')).toBeGreaterThan(mean('mumble') + 5);
   });
 
-  // The aim is none; bench/RUBRIC.md says how far unseen questions are from it.
-  it('lets an off-topic answer reach an on-topic one in at most two of the held-out questions', async () => {
+  it('lets no off-topic answer reach an on-topic one to the same held-out question', async () => {
     const rows = await rowsOf('held-out');
     const reached = new Set(
       rows
@@ -148,7 +156,7 @@ describe('the offline rubric ranks answers as people do', () => {
         .filter((row) => rows.some((other) => other.id === row.id && other.grade === 2 && other.score >= row.score))
         .map(({ id }) => id),
     );
-    expect(reached.size).toBeLessThanOrEqual(2);
+    expect([...reached]).toEqual([]);
   });
 
   it('tells answers to a held-out question from those to others better by its model answer than by the question alone', async () => {
@@ -389,9 +397,10 @@ describe('the offline rubric and other languages', () => {
     expect(notScorable).toMatch(/does not read as English/);
   });
 
-  it.each(['en', 'en-GB', 'EN'])('scores an answer in %s', async (language) => {
-    const { score } = await scorer.score({ ...written(QUESTION, GOOD.text), modelAnswer: MODEL_ANSWER, language });
-    expect(score).toBeGreaterThan(50);
+  it.each(['en', 'en-GB', 'EN'])('scores an answer in %s as one in English', async (language) => {
+    const request = written(QUESTION, GOOD.text);
+    const { score } = await scorer.score({ ...request, language });
+    expect(score).toBe(await total(request));
   });
 });
 
