@@ -1,5 +1,5 @@
 // How long the offline rubric holds the event loop, and how long it takes, with the longest answer and model answer that are read.
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 
 const RUNS = 10;
 const READ = 30_000;
@@ -69,7 +69,7 @@ export async function holds(scorer, questions) {
     '## How long it holds the event loop',
     '',
     `An answer of ${READ.toLocaleString('en')} characters, some 40 minutes of speech; ${RUNS} runs, in ms; the bound is 20. Node ${process.versions.node}, ${cpus().length} × ${cpus()[0].model},`,
-    'shared with other work while this ran, which lengthens a hold: the shortest run is nearest to what the scorer itself takes.',
+    `shared with other work while this ran (load average ${loadavg()[0].toFixed(0)}), which lengthens a hold: the shortest run is nearest to what the scorer itself takes.`,
     '',
     '| answer | longest hold, best run | median run | worst run | whole time, first run | median run |',
     '|---|---|---|---|---|---|',

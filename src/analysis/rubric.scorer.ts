@@ -52,6 +52,7 @@ export class RubricScorer extends Scorer {
     const own = sentences.filter((sentence) => !model?.sentences.has(keyOf(sentence)));
     const foreign = language === null ? doesNotReadAsEnglish(own) : null;
     if (foreign) return this.notScorable(request, foreign);
+    await pause();
     const cleaned = clean(sentences, request.question, model?.sentences);
     const left = cleaned.kept.map(({ text }) => text).join(' ');
     if (tooLittle(left)) return this.notScorable(request, nothingOfItsOwn(cleaned));
@@ -77,6 +78,7 @@ export class RubricScorer extends Scorer {
   private async judge(request: ScoringRequest, { kept }: Cleaned, model: ModelAnswer | null): Promise<Findings> {
     const question = readQuestion(request.question);
     const likeness = await this.likeness(request, kept, model);
+    await pause();
     const relevance = judgeRelevance(kept, question, model, likeness);
     await pause();
     const structure = heldBack(judgeStructure(kept, question), relevance);

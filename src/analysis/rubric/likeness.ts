@@ -37,12 +37,21 @@ function dot(one: Float32Array, other: Float32Array): number {
 
 function unit(vector: Float32Array): Float32Array {
   const length = Math.sqrt(dot(vector, vector));
-  return length === 0 ? vector : vector.map((value) => value / length);
+  if (length > 0) for (let at = 0; at < vector.length; at++) vector[at]! /= length;
+  return vector;
 }
 
 /** What is its own in a meaning: all answers of interviews are alike in much, and so are all questions. */
 function beyond(usual: readonly number[]): (vector: Float32Array) => Float32Array {
-  return (vector) => unit(vector.map((value, at) => value - usual[at]!));
+  return (vector) => {
+    const rest = new Float32Array(vector.length);
+    for (let at = 0; at < rest.length; at++) rest[at] = vector[at]! - usual[at]!;
+    return unit(rest);
+  };
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function middle(vectors: readonly Float32Array[]): Float32Array {
@@ -60,12 +69,13 @@ export async function likenessOf(meanings: Meanings, usual: Usual = USUAL): Prom
   const question = beyond(usual.question)(meanings.question);
   const points = meanings.points.map(beyond(usual.point));
   const answer = meanings.answer.map(beyond(usual.answer));
+  await pause();
   const whole = middle(answer);
   const toQuestion = answer.map((sentence) => rounded(dot(sentence, question)));
   const sentences = [...toQuestion];
   const nearest: number[] = [];
   for (const point of points) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await pause();
     const likes = answer.map((sentence) => rounded(dot(sentence, point)));
     likes.forEach((like, at) => (sentences[at] = Math.max(sentences[at]!, like)));
     nearest.push(Math.max(...likes));
