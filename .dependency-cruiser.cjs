@@ -6,8 +6,8 @@ const features =
 // the admin: both serve several features and know none.
 const shared = 'sessions|sweep';
 const foundations = 'uploads|queue|storage|events|audit';
-// Who asks, how much, whether again; and the client of OpenAI-compatible servers.
-const callers = 'auth|limits|idempotency|openai';
+// Who asks, how much, whether again; the client of OpenAI-compatible servers, and the processes that models run in.
+const callers = 'auth|limits|idempotency|openai|engine';
 const entryPoints = '^src/(main|cli|cli\\.services|service|app\\.module)\\.ts$';
 
 module.exports = {
@@ -98,8 +98,11 @@ module.exports = {
       name: 'onnx-stays-in-the-engine-process',
       comment: 'loading it takes half a second and its memory, in every API process too',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/transcription/local-engine\\.(process|child)\\.ts$', '\\.test\\.ts$'] },
-      to: { path: '^src/transcription/(vad|moonshine)\\.ts$', dependencyTypesNot: ['type-only'] },
+      from: { path: '^src/', pathNot: ['\\.process\\.ts$', '\\.test\\.ts$'] },
+      to: {
+        path: '^src/(transcription/(vad|moonshine)|analysis/meaning/sentence-encoder)\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'openai-stays-in-its-adapters',

@@ -1,5 +1,6 @@
 // Ranks of the offline rubric on the fixture answers, against their grades. `npm run build` first; `--tuned-half` leaves the held-out answers unseen.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { MeaningEngine } from '../dist/analysis/meaning/meaning-engine.js';
 import { RubricScorer } from '../dist/analysis/rubric.scorer.js';
 import { holds } from './rubric-hold.mjs';
 import { sets } from './rubric-history.mjs';
@@ -9,7 +10,7 @@ const folder = new URL('../test/fixtures/answers/', import.meta.url);
 const questions = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')));
-const scorer = new RubricScorer();
+const scorer = new RubricScorer(new MeaningEngine({ memoryLimitMb: 1500 }));
 const KINDS = ['good', 'thin', 'off-topic', 'mumble'];
 /** Relevance under which an answer counts as off topic (`OFF_TOPIC` in the rubric). */
 const OFF_TOPIC = 42;
@@ -49,8 +50,8 @@ async function half(split, guided) {
   }
   // Every good answer as an answer to each other question of the half: the hardest off-topic answers there are.
   const crossed = [];
-  for (const to of chosen) {
-    for (const from of chosen) {
+  for (const from of chosen) {
+    for (const to of chosen) {
       if (from === to) continue;
       const answer = from.answers.find(({ kind }) => kind === 'good');
       crossed.push({ id: to.id, score: (await scoreOf(to, answer, guided)).score });
@@ -111,28 +112,25 @@ async function summary(split) {
     '|---|---|---|',
     ...left.map(([name, value], at) => `| ${name} | ${value} | ${right[at][1]} |`),
     '',
-    'Scores and, of spoken answers with a model answer, the criteria:',
-    '',
-    '| question | answer | grade | score | as text | question alone | relevance | … alone | structure | specificity | depth | delivery |',
-    '|---|---|---|---|---|---|---|---|---|---|---|---|',
-    ...guided.rows.map((row, at) => {
-      const other = alone.rows[at];
-      const [first, ...rest] = row.criteria.map(({ score }) => score);
-      const cells = [
-        row.id,
-        row.kind,
-        row.grade,
-        row.score,
-        row.written,
-        other.score,
-        first,
-        relevance(other),
-        ...rest,
-      ];
-      return `| ${cells.join(' | ')} |`;
-    }),
-    '',
+    ...(split === 'tune' ? [] : table(guided.rows, alone.rows)),
   ].join('\n');
+}
+
+/** A row per question: of each answer the score as it was spoken, as text, and spoken without the model answer. */
+function table(guided, alone) {
+  const ids = [...new Set(guided.map(({ id }) => id))];
+  const cell = (id, kind) => {
+    const at = guided.findIndex((row) => row.id === id && row.kind === kind);
+    return [guided[at].score, guided[at].written, alone[at].score].join(' · ');
+  };
+  return [
+    'Scores: spoken, with the model answer · the same as text · spoken, by the question alone.',
+    '',
+    `| question | ${KINDS.join(' | ')} |`,
+    '|---|---|---|---|---|',
+    ...ids.map((id) => `| ${[id, ...KINDS.map((kind) => cell(id, kind))].join(' | ')} |`),
+    '',
+  ];
 }
 
 if (process.argv.includes('--tuned-half')) {
@@ -152,3 +150,4 @@ if (process.argv.includes('--tuned-half')) {
   writeFileSync(new URL('RUBRIC.md', import.meta.url), text);
   console.log(text);
 }
+await scorer.close();

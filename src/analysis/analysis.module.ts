@@ -4,13 +4,15 @@ import { Config } from '../config/config.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { AnalysisHandler } from './analysis.handler.js';
+import { MeaningEngine } from './meaning/meaning-engine.js';
 import { OpenAiScorer } from './openai.scorer.js';
 import { RubricScorer } from './rubric.scorer.js';
 import { Scorer } from './scorer.js';
 
 function makeScorer(config: Config): Scorer {
   const remote = config.SCORER === 'openai' || (config.SCORER === 'auto' && config.OPENAI_API_KEY !== null);
-  return remote ? new OpenAiScorer(config) : new RubricScorer();
+  if (remote) return new OpenAiScorer(config);
+  return new RubricScorer(new MeaningEngine({ memoryLimitMb: config.LOCAL_MEMORY_LIMIT_MB }));
 }
 
 @Module({

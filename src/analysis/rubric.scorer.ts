@@ -1,3 +1,4 @@
+import type { MeaningEngine } from './meaning/meaning-engine.js';
 import { tooLittleSpeech, totalScore, weightsFor } from './criteria.js';
 import { clean, type Cleaned } from './rubric/cleaning.js';
 import type { Finding } from './rubric/criterion.js';
@@ -5,14 +6,15 @@ import { judgeDepth } from './rubric/depth.js';
 import { EvidenceFinder } from './rubric/evidence-times.js';
 import { feedbackOf } from './rubric/feedback.js';
 import { doesNotReadAsEnglish, notEnglish } from './rubric/language.js';
-import { type ModelAnswer, readModelAnswer } from './rubric/model-answer.js';
+import { likenessOf } from './rubric/likeness.js';
+import { keyOf, type ModelAnswer, readModelAnswer } from './rubric/model-answer.js';
 import { readQuestion } from './rubric/question.js';
-import { judgeRelevance, OFF_TOPIC, type Relevance } from './rubric/relevance.js';
+import { judgeRelevance, OFF_TOPIC, ON_TOPIC, type Relevance } from './rubric/relevance.js';
 import { judgeSpecificity } from './rubric/specificity.js';
 import { withoutDropped } from './rubric/spoken-time.js';
 import { judgeDelivery } from './rubric/spoken.js';
 import { judgeStructure } from './rubric/structure.js';
-import { readText } from './rubric/text.js';
+import { readText, type Sentence } from './rubric/text.js';
 import type { Segment } from '../transcription/transcriber.js';
 import { type Criterion, type CriterionName, type Score, Scorer, type ScoringRequest } from './scorer.js';
 
@@ -21,17 +23,23 @@ type Findings = Partial<Record<CriterionName, Finding>>;
 /**
  * Scores an English answer offline: the same input always gets the same score.
  *
- * It knows words, not meaning. Relevance compares the answer with the words of the question and of its model answer, and with the fields of
- * working life and of trades that these belong to (`rubric/fields.*.ts`); the other criteria look at how the answer is built and what it
- * holds. Sentences that talk to the grader, repeat, read the question out or only heap up keywords are taken out first. An answer to
- * something else earns little for its form. Where no field knows the question, the reason says that relevance is a guess, and the guess is
- * cautious. A model answer makes it far surer which answers are to the question; even so, of good answers to unseen questions about half are
- * not recognised, where they are told in everyday words, and held back too: `bench/RUBRIC.md` has the numbers.
+ * Relevance compares what the sentences of the answer mean with what the question and its model answer mean, by a sentence encoder in a
+ * process of its own (`meaning/`); the other criteria look at how the answer is built and what it holds. Sentences that talk to the grader,
+ * repeat, read the question out or only heap up keywords are taken out first. An answer to something else earns little for its form. A model
+ * answer makes it far surer which answers are to the question: `bench/RUBRIC.md` has the numbers.
  */
 export class RubricScorer extends Scorer {
-  readonly id = 'rubric/2';
+  readonly id = 'rubric/3';
 
-  /** Time grows with the length of the answer only, and the event loop is let go in between. Never rejects but for the signal. */
+  constructor(private readonly meaning: MeaningEngine) {
+    super();
+  }
+
+  /**
+   * Time grows with the length of the answer only, and the event loop is let go in between.
+   *
+   * @throws the signal's reason, or TransientError those of `MeaningEngine`
+   */
   async score(request: ScoringRequest): Promise<Score> {
     const { language, signal } = request;
     const transcript = request.transcript.slice(0, LONGEST_READ);
@@ -39,9 +47,12 @@ export class RubricScorer extends Scorer {
     if (refused) return this.notScorable(request, refused);
     const sentences = await readText(transcript);
     signal.throwIfAborted();
-    const foreign = language === null ? doesNotReadAsEnglish(sentences) : null;
-    if (foreign) return this.notScorable(request, foreign);
     const model = await readModelAnswer(request.modelAnswer);
+    // Who says what the interviewer hopes to hear speaks the interviewer's language, in keywords too.
+    const own = sentences.filter((sentence) => !model?.sentences.has(keyOf(sentence)));
+    const foreign = language === null ? doesNotReadAsEnglish(own) : null;
+    if (foreign) return this.notScorable(request, foreign);
+    await pause();
     const cleaned = clean(sentences, request.question, model?.sentences);
     const left = cleaned.kept.map(({ text }) => text).join(' ');
     if (tooLittle(left)) return this.notScorable(request, nothingOfItsOwn(cleaned));
@@ -61,12 +72,14 @@ export class RubricScorer extends Scorer {
   }
 
   async close(): Promise<void> {
-    // Holds nothing open.
+    await this.meaning.close();
   }
 
   private async judge(request: ScoringRequest, { kept }: Cleaned, model: ModelAnswer | null): Promise<Findings> {
     const question = readQuestion(request.question);
-    const relevance = judgeRelevance(kept, question, model);
+    const likeness = await this.likeness(request, kept, model);
+    await pause();
+    const relevance = judgeRelevance(kept, question, model, likeness);
     await pause();
     const structure = heldBack(judgeStructure(kept, question), relevance);
     await pause();
@@ -80,6 +93,14 @@ export class RubricScorer extends Scorer {
     await pause();
     const delivery = judgeDelivery(kept, segments, request.duration);
     return { relevance, structure, specificity, depth, delivery };
+  }
+
+  private async likeness(request: ScoringRequest, kept: readonly Sentence[], model: ModelAnswer | null) {
+    const points = (model?.points ?? []).map(({ text }) => text);
+    const texts = [request.question, ...points, ...kept.map(({ text }) => text)];
+    const [question, ...rest] = await this.meaning.encode(texts, request.signal);
+    const meanings = { question: question!, points: rest.slice(0, points.length), answer: rest.slice(points.length) };
+    return likenessOf(meanings);
   }
 
   private notScorable(request: ScoringRequest, reason: string): Score {
@@ -116,15 +137,19 @@ function nothingOfItsOwn({ dropped }: Cleaned): string {
   return `Besides what earns nothing (${why}), too little was said to be scored.`;
 }
 
+/** What the form of an answer to something else counts, and how steeply that rises to 1 where it is certain that it is to the question. */
+const FORM = { least: 0.15, power: 2.5 };
+
 /** The form of an answer to something else is worth little: the less relevant, the less of it counts. */
-function heldBack(finding: Finding, relevance: Relevance): Finding {
-  if (relevance.score >= OFF_TOPIC) return finding;
-  const share = Math.max(0.2, (relevance.score / OFF_TOPIC) ** 2.5);
+function heldBack(finding: Finding, { topical }: Relevance): Finding {
+  if (topical === null || topical >= ON_TOPIC) return finding;
+  const share = FORM.least + (1 - FORM.least) * (topical / ON_TOPIC) ** FORM.power;
   const score = Math.round(finding.score * share);
   if (score === finding.score) return finding;
-  const why = relevance.certain
-    ? 'as little of the question is found in the answer'
-    : 'as it is not certain that the answer is to the question';
+  const why =
+    topical < OFF_TOPIC
+      ? 'as little in the answer is near to the question'
+      : 'as it is not certain that the answer is to the question';
   const rest = finding.reason.charAt(0).toLowerCase() + finding.reason.slice(1);
   return { ...finding, score, reason: `Counts only in part, ${why}: ${rest}` };
 }

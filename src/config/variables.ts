@@ -98,7 +98,7 @@ export const variables = {
     300,
     65536,
     'MiB',
-    "The local model's process is killed and started again above this resident size.",
+    "A local model's process (speech, sentence encoder) is killed and started again above this resident size.",
   ),
   FFMPEG_PATH: text('ffmpeg', 'ffmpeg to run.'),
   FFMPEG_TIMEOUT_S: int(300, 1, 7200, 's', 'Longest one run of ffmpeg may take.'),

@@ -1,13 +1,11 @@
 import type { Recognition } from './moonshine.js';
 import type { VadMemory } from './vad-window.js';
 
-/* What the local engine's process and the worker that started it say to each other, by structured clone. */
+/* What the local engine is asked, and what it answers. */
 
 /** `samples` are 16 bit, as the audio was decoded: half of what the channel would carry as 32. */
 export type Work =
   { kind: 'detect'; samples: Int16Array; memory: VadMemory } | { kind: 'transcribe'; samples: Int16Array };
-
-export type ToEngine = ({ id: number } & Work) | { id: number; kind: 'cancel' };
 
 export interface Detection {
   probabilities: Float32Array;
@@ -15,12 +13,6 @@ export interface Detection {
 }
 
 export type Result = Detection | Recognition;
-
-export type FromEngine =
-  | { kind: 'ready' }
-  /** `rss`: resident bytes of the process after the work. */
-  | { kind: 'done'; id: number; result: Result; rss: number }
-  | { kind: 'failed'; id: number; message: string };
 
 /** From -1..1; exact for what was decoded from 16 bit. */
 export function toInt16(samples: Float32Array): Int16Array {

@@ -1,6 +1,5 @@
-import { TransientError } from '../common/app-error.js';
-import { EngineChild } from './local-engine.child.js';
-import { toInt16, type Detection, type FromEngine, type Result, type Work } from './local-engine.messages.js';
+import { Engine, type EngineTimes } from '../engine/engine.js';
+import { toInt16, type Detection, type Result, type Work } from './local-engine.messages.js';
 import type { Recognition } from './moonshine.js';
 import type { VadMemory } from './vad-window.js';
 
@@ -13,81 +12,21 @@ export interface LocalEngineOptions {
   times?: Partial<EngineTimes>;
 }
 
-interface EngineTimes {
-  /** From the start of the process to loaded models. */
-  start: number;
-  /** For one piece of work, on a machine that is busy with others too. */
-  work: number;
-  /** For an aborted piece of work to stop by itself. */
-  stop: number;
-}
-
-const TIMES: EngineTimes = { start: 120_000, work: 120_000, stop: 1_000 };
-const WATCH_MS = 250;
-/** How often the same piece of work may end the process before its job fails. */
-const LIVES = 2;
-
-interface Task {
-  id: number;
-  work: Work;
-  /** Processes that ended while they had it in hand. */
-  ends: number;
-  /** Set once nobody waits for it any more. */
-  withdrawn: boolean;
-  /** Asks the process that has it in hand to stop. */
-  stop?: () => void;
-  resolve(result: Result): void;
-  reject(error: Error): void;
-}
-
-/**
- * Runs the local models in one process of their own, shared by all jobs of this worker. One piece of work is in hand at
- * a time, so that whatever ends the process is known; jobs take turns by the piece, for each has one waiting at most.
- * The process is started on demand, killed above its memory limit, when it hangs, or when an aborted job's work does
- * not stop, and started again: the work in hand is then done once more, work that waits is not touched.
- */
-export class LocalEngine {
-  private child: EngineChild | null = null;
-  private waiting: Task[] = [];
-  private current: Task | null = null;
-  private closed = false;
-  private lastId = 0;
-  private readonly times: EngineTimes;
-
-  constructor(private readonly options: LocalEngineOptions) {
-    this.times = { ...TIMES, ...options.times };
-  }
-
-  /** Process id of the engine while it runs. */
-  get pid(): number | undefined {
-    return this.child?.ended === false ? this.child.pid : undefined;
-  }
-
-  /**
-   * Resolves when the models are loaded, at once if they are.
-   *
-   * @throws TransientError `engine_unavailable`
-   */
-  async start(): Promise<void> {
-    const last = this.child;
-    if (last?.killedFor) await last.gone;
-    if (this.closed) throw new TransientError('engine_closed', 'The local speech model was shut down.');
-    if (!this.child || (this.child === last && last.ended)) this.child = this.spawn();
-    const child = this.child;
-    const timer = setTimeout(() => child.kill('hang'), this.times.start);
-    try {
-      await child.ready;
-    } catch (cause) {
-      throw new TransientError('engine_unavailable', 'The local speech model could not be started.', { cause });
-    } finally {
-      clearTimeout(timer);
-    }
+/** The models that turn speech into words, in a process of their own. */
+export class LocalEngine extends Engine<Work, Result> {
+  constructor({ threads, ...options }: LocalEngineOptions) {
+    super({
+      ...options,
+      program: { module: new URL('./local-engine.process', import.meta.url), args: [String(threads)] },
+      name: 'local speech model',
+      memorySetting: 'LOCAL_MEMORY_LIMIT_MB',
+    });
   }
 
   /**
    * Probability of speech for each 32 ms.
    *
-   * @throws as `transcribe`
+   * @throws as `run`
    */
   detect(samples: Float32Array, memory: VadMemory, signal: AbortSignal): Promise<Detection> {
     return this.run({ kind: 'detect', samples: toInt16(samples), memory }, signal) as Promise<Detection>;
@@ -96,123 +35,9 @@ export class LocalEngine {
   /**
    * Words of one piece of speech under 30 s.
    *
-   * @throws the signal's reason, or TransientError `engine_crashed`, `engine_memory`, `engine_hung`, `engine_failed`
-   *   (by this piece, more than once), `engine_unavailable`, `engine_closed`
+   * @throws as `run`
    */
   transcribe(samples: Float32Array, signal: AbortSignal): Promise<Recognition> {
     return this.run({ kind: 'transcribe', samples: toInt16(samples) }, signal) as Promise<Recognition>;
-  }
-
-  /** Ends the process; work in hand and work that waits fails with `engine_closed`. */
-  async close(): Promise<void> {
-    this.closed = true;
-    const error = new TransientError('engine_closed', 'The local speech model was shut down.');
-    for (const task of this.waiting.splice(0)) task.reject(error);
-    this.current?.reject(error);
-    this.child?.kill('close');
-    await this.child?.gone;
-  }
-
-  private run(work: Work, signal: AbortSignal): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason as Error);
-      const leave = () => signal.removeEventListener('abort', onAbort);
-      const task: Task = {
-        id: ++this.lastId,
-        work,
-        ends: 0,
-        withdrawn: false,
-        resolve: (result) => (leave(), resolve(result)),
-        reject: (error) => (leave(), reject(error)),
-      };
-      const onAbort = () => {
-        task.withdrawn = true;
-        this.waiting = this.waiting.filter((other) => other !== task);
-        task.stop?.();
-        task.reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.waiting.push(task);
-      void this.next();
-    });
-  }
-
-  private async next(): Promise<void> {
-    if (this.current) return;
-    const task = (this.current = this.waiting.shift() ?? null);
-    if (!task) return;
-    try {
-      await this.start();
-      const child = this.child!;
-      if (!task.withdrawn) await this.supervise(task, child);
-    } catch (error) {
-      task.reject(error as Error);
-    }
-    this.current = null;
-    void this.next();
-  }
-
-  /** Resolves when the process is free again or gone. */
-  private supervise(task: Task, child: EngineChild): Promise<void> {
-    return new Promise((resolve) => {
-      const limit = this.options.memoryLimitMb * 2 ** 20;
-      const hung = setTimeout(() => child.kill('hang'), this.times.work);
-      const watch = setInterval(() => child.rss() > limit && child.kill('memory'), WATCH_MS);
-      let stopping: NodeJS.Timeout | undefined;
-      let answered = false;
-      const end = () => {
-        answered = true;
-        task.stop = undefined;
-        clearTimeout(hung);
-        clearTimeout(stopping);
-        clearInterval(watch);
-        resolve();
-      };
-      task.stop = () => {
-        child.send({ id: task.id, kind: 'cancel' });
-        stopping = setTimeout(() => child.kill('abort'), this.times.stop);
-      };
-      this.onAnswer = (message) => {
-        if (message.kind === 'ready' || message.id !== task.id) return;
-        if (message.kind === 'done') task.resolve(message.result);
-        else
-          task.reject(
-            new TransientError('engine_failed', 'The local speech model failed.', {
-              cause: new Error(message.message),
-            }),
-          );
-        // What it took for this piece it may not give back.
-        if (child.rss() > limit) child.kill('memory');
-        end();
-      };
-      void child.gone.then(() => {
-        if (answered) return;
-        task.ends++;
-        if (!task.withdrawn && !this.closed && task.ends < LIVES) this.waiting.push(task);
-        else task.reject(this.fault(child));
-        end();
-      });
-      child.send({ id: task.id, ...task.work });
-    });
-  }
-
-  private onAnswer: (message: FromEngine) => void = () => undefined;
-
-  private spawn(): EngineChild {
-    const child: EngineChild = new EngineChild(this.options.threads, (message) => {
-      if (child === this.child) this.onAnswer(message);
-    });
-    return child;
-  }
-
-  private fault(child: EngineChild): TransientError {
-    const cause = new Error(child.lastWords());
-    if (child.killedFor === 'memory') {
-      const message = `The local speech model took more than LOCAL_MEMORY_LIMIT_MB (${this.options.memoryLimitMb} MiB).`;
-      return new TransientError('engine_memory', message, { cause });
-    }
-    if (child.killedFor === 'hang')
-      return new TransientError('engine_hung', 'The local speech model did not answer in time.', { cause });
-    return new TransientError('engine_crashed', 'The local speech model crashed on this audio.', { cause });
   }
 }

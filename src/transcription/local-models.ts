@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageFolder } from '../engine/packages.js';
 
 /** Where the weights of the local engine are on this machine. */
 export interface LocalModels {
@@ -29,13 +29,4 @@ export function findLocalModels(): LocalModels {
     decoder: join(tiny, 'decoder_model_merged.onnx'),
     vad: join(packageFolder(VAD_MODEL), 'dist/silero_vad_v6.onnx'),
   };
-}
-
-/** The packages export their JavaScript only, so their folder is looked for where Node would. */
-function packageFolder(name: string): string {
-  for (const modules of createRequire(import.meta.url).resolve.paths(name) ?? []) {
-    const folder = join(modules, name);
-    if (existsSync(join(folder, 'package.json'))) return folder;
-  }
-  throw new Error(`The package ${name} is not installed.`);
 }

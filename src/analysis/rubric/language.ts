@@ -1,4 +1,3 @@
-import { fieldsOf } from './fields.js';
 import { isGrammar, type Sentence } from './text.js';
 import { isEveryday } from './words.js';
 
@@ -22,7 +21,7 @@ export function doesNotReadAsEnglish(sentences: readonly Sentence[]): string | n
     words += sentence.words.length;
     sentence.words.forEach((word, at) => {
       const stem = sentence.stems[at] ?? '';
-      if (isGrammar(word) || isEveryday(stem) || fieldsOf(stem).length > 0) known += 1;
+      if (isGrammar(word) || isEveryday(stem)) known += 1;
     });
   }
   if (words === 0 || known / words >= KNOWN_SHARE) return null;

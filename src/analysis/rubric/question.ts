@@ -1,6 +1,4 @@
-import { fieldsOf, namesField } from './fields.js';
-import { isGrammar, readSentence } from './text.js';
-import { type Topics, topicsOf } from './topics.js';
+import { isGrammar } from './text.js';
 import { isEveryday, plain, stemOf, tokenize } from './words.js';
 
 /**
@@ -9,24 +7,20 @@ import { isEveryday, plain, stemOf, tokenize } from './words.js';
  */
 export type QuestionKind = 'experience' | 'approach' | 'knowledge' | 'personal';
 
-/** A word of the question that the answer should speak to. */
+/** A word that a question is about. */
 export interface Concept {
   /** As the question has it. */
   word: string;
   stem: string;
-  /** How much of the question rests on it; everyday words weigh little. */
-  weight: number;
-  /** Its semantic fields, each with how likely the word is meant in it, 0 to 1. */
-  fields: readonly { name: string; share: number }[];
 }
 
 export interface Question {
+  text: string;
   kind: QuestionKind;
-  concepts: Concept[];
-  /** True where at least one word that it is about belongs to a field: without, whether an answer is to it can only be guessed. */
-  understood: boolean;
-  /** All that it speaks of. */
-  topics: Topics;
+  /** The words it is about, apart from those of every interview; of a question of everyday words there are none. */
+  concepts: readonly Concept[];
+  /** False where it holds nothing but grammar and words that ask: nothing can be compared with it then. */
+  tells: boolean;
 }
 
 const kinds: readonly (readonly [QuestionKind, RegExp])[] = [
@@ -51,78 +45,17 @@ const asking = new Set(
   advantages disadvantages style way approach`.split(/\s+/),
 );
 
-/** What a field counts that fewer of the question's words share than another. */
-const LESS_SHARED = 0.6;
-/** What a field counts that the word does not name, but is mentioned with. */
-const MENTIONED = 0.5;
-
-function asFields(stem: string, names: readonly string[]): Concept['fields'] {
-  return names.map((name) => ({ name, share: namesField(stem, name) ? 1 : MENTIONED }));
-}
-
-/** Everyday words of no field, everyday words of one, and how something was done instead of what. */
-const WEIGHT = { everyday: 0.2, everydayOfField: 0.5, manner: 0.3 };
-
-function weightOf(word: string, stem: string): number {
-  if (word.length > 5 && word.endsWith('ly')) return WEIGHT.manner;
-  if (!isEveryday(stem)) return 1;
-  return fieldsOf(stem).length > 0 ? WEIGHT.everydayOfField : WEIGHT.everyday;
-}
-
-/** What a question is taken to be about, apart from its words, where no field knows any of them and it asks for no explanation. */
-const dealingWithPeople: Concept = {
-  word: 'dealing with people',
-  stem: 'dealing with people',
-  weight: 1,
-  fields: ['communication', 'emotion', 'support', 'conflict', 'feedback'].map((name) => ({ name, share: 1 })),
-};
-
 /** Reads a question: what kind of answer it asks for, and about what. */
 export function readQuestion(text: string): Question {
   const words = tokenize(text).map(plain);
   const lower = words.join(' ');
   const kind = kinds.find(([, pattern]) => pattern.test(lower))?.[0] ?? 'knowledge';
-  const concepts = new Map<string, Concept>();
-  for (const word of words) {
-    const stem = stemOf(word);
-    if (asking.has(word) || isGrammar(word) || concepts.has(stem)) continue;
-    concepts.set(stem, { word, stem, weight: weightOf(word, stem), fields: asFields(stem, fieldsOf(stem)) });
-  }
-  addPairs(words, concepts);
-  const read = settled([...concepts.values()]);
-  const understood = read.some(({ weight, fields }) => weight >= WEIGHT.everydayOfField && fields.length > 0);
-  const topics = topicsOf([readSentence(text)]);
-  const all = understood || kind === 'knowledge' ? read : [...read, dealingWithPeople];
-  return { kind, concepts: all, understood, topics };
-}
-
-/**
- * A word of several fields is read in the one that the question's other words share: "process" beside "thread" is computing. Fields of
- * fewer of its words stay, for less.
- */
-function settled(concepts: readonly Concept[]): Concept[] {
-  const support = new Map<string, number>();
-  for (const { name, share } of concepts.flatMap(({ fields }) => fields))
-    support.set(name, (support.get(name) ?? 0) + share);
-  return concepts.map((concept) => {
-    const most = Math.max(0, ...concept.fields.map(({ name }) => support.get(name) ?? 0));
-    const fields = concept.fields.map(({ name, share }) => {
-      return { name, share: support.get(name) === most ? 1 : share * LESS_SHARED };
-    });
-    return { ...concept, fields };
-  });
-}
-
-/** Two words that name a field together, such as "machine learning", say more than each alone: they take the place of both. */
-function addPairs(words: readonly string[], concepts: Map<string, Concept>): void {
-  for (let at = 0; at + 1 < words.length; at++) {
-    const parts = [stemOf(words[at] ?? ''), stemOf(words[at + 1] ?? '')];
-    const stem = parts.join('_');
-    const fields = fieldsOf(stem);
-    const asks = asking.has(words[at] ?? '') || asking.has(words[at + 1] ?? '');
-    if (fields.length === 0 || asks) continue;
-    const weight = Math.max(WEIGHT.everydayOfField, ...parts.map((part) => concepts.get(part)?.weight ?? 0));
-    for (const part of parts) concepts.delete(part);
-    concepts.set(stem, { word: `${words[at]} ${words[at + 1]}`, stem, weight, fields: asFields(stem, fields) });
-  }
+  const telling = words.filter((word) => !asking.has(word) && !isGrammar(word));
+  const concepts = new Map(telling.map((word) => [stemOf(word), word]));
+  return {
+    text,
+    kind,
+    concepts: [...concepts].filter(([stem]) => !isEveryday(stem)).map(([stem, word]) => ({ word, stem })),
+    tells: concepts.size > 0,
+  };
 }

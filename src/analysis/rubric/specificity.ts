@@ -1,5 +1,4 @@
 import { count, type Finding, listed, strongest } from './criterion.js';
-import { fieldsOf } from './fields.js';
 import { deedsOf } from './form.js';
 import type { Question } from './question.js';
 import { type Sentence, toScore, upTo } from './text.js';
@@ -37,17 +36,11 @@ function namesIn(sentence: Sentence): string[] {
   );
 }
 
-/** Content words with a field of their own: the nouns and verbs of somebody who knows the matter. */
-function termsIn(sentence: Sentence): string[] {
-  return sentence.content.filter((stem) => fieldsOf(stem).length > 0);
-}
-
 interface Found {
   numbers: number;
   names: number;
   deeds: number;
   content: number;
-  terms: number;
   vague: number;
   words: number;
 }
@@ -59,7 +52,6 @@ function findIn(sentences: readonly Sentence[]): Found {
     names: distinct(namesIn),
     deeds: distinct((sentence) => deedsOf(sentence)),
     content: distinct((sentence) => sentence.content),
-    terms: distinct(termsIn),
     vague: sentences.reduce((sum, sentence) => sum + vagueIn(sentence), 0),
     words: sentences.reduce((sum, sentence) => sum + sentence.words.length, 0),
   };
@@ -68,9 +60,9 @@ function findIn(sentences: readonly Sentence[]): Found {
 /** How concrete an answer is: numbers, names, the matter's own words, and what the speaker did, against vague filler. */
 export function judgeSpecificity(sentences: readonly Sentence[], question: Question): Finding {
   const found = findIn(sentences);
-  // An explanation is made concrete by its terms, a story by what was done.
+  // An explanation is made concrete by the words it takes, a story by what was done.
   const own =
-    question.kind === 'knowledge' ? upTo(14, found.terms) : upTo(question.kind === 'experience' ? 5 : 4, found.deeds);
+    question.kind === 'knowledge' ? upTo(25, found.content) : upTo(question.kind === 'experience' ? 5 : 4, found.deeds);
   const matter = question.kind === 'experience' ? upTo(45, found.content) : upTo(35, found.content);
   const exact = upTo(question.kind === 'experience' ? 5 : 4, found.numbers + found.names);
   const vagueShare = found.words === 0 ? 0 : found.vague / found.words;
@@ -90,7 +82,6 @@ function reasonOf(found: Found, question: Question, vagueShare: number): string 
     ...(question.kind !== 'knowledge' && found.deeds > 0
       ? [`${count(found.deeds, 'action')} of the candidate’s own`]
       : []),
-    ...(question.kind === 'knowledge' && found.terms > 0 ? [count(found.terms, 'term') + ' of the subject'] : []),
   ];
   const vague = vagueShare > 0.03 ? `, and ${count(found.vague, 'vague expression')} such as “stuff” or “I guess”` : '';
   if (has.length === 0) return `It stays general: it has no numbers, names or steps that could be checked${vague}.`;

@@ -1,12 +1,18 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { FromEngine, ToEngine } from './local-engine.messages.js';
+import type { FromEngine, ToEngine } from './engine.messages.js';
 
 const STDERR_CHARACTERS = 2_000;
 
-/** One run of the local engine's program, from its start to its end. */
-export class EngineChild {
+/** A program for an engine's process: a module without its extension, beside the one that names it, and its arguments. */
+export interface Program {
+  module: URL;
+  args: readonly string[];
+}
+
+/** One run of an engine's program, from its start to its end. */
+export class EngineChild<Work, Result> {
   /** Resolves when the models are loaded, rejects with what the program said if it ends before that. */
   readonly ready: Promise<void>;
   /** Resolves when the process is gone. */
@@ -18,9 +24,9 @@ export class EngineChild {
   private words = '';
   private reportedRss = 0;
 
-  constructor(threads: number, onMessage: (message: FromEngine) => void) {
-    const { program, before } = programBesideThisFile();
-    this.child = fork(program, [...before, String(threads)], {
+  constructor(program: Program, onMessage: (message: FromEngine<Result>) => void) {
+    const { path, before } = built(program.module);
+    this.child = fork(path, [...before, ...program.args], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -37,7 +43,7 @@ export class EngineChild {
       this.child.on('error', () => this.child.pid === undefined && onEnd());
     });
     this.ready = new Promise((resolve, reject) => {
-      this.child.on('message', (message: FromEngine) => {
+      this.child.on('message', (message: FromEngine<Result>) => {
         if (message.kind === 'done') this.reportedRss = message.rss;
         if (message.kind === 'ready') resolve();
         else onMessage(message);
@@ -52,11 +58,11 @@ export class EngineChild {
   }
 
   /** Whoever waits for the answer learns from `gone` when the message could not be delivered. */
-  send(message: ToEngine): void {
+  send(message: ToEngine<Work>): void {
     if (this.child.connected) this.child.send(message, () => undefined);
   }
 
-  kill(reason: NonNullable<EngineChild['killedFor']>): void {
+  kill(reason: NonNullable<EngineChild<Work, Result>['killedFor']>): void {
     if (this.ended) return;
     this.killedFor ??= reason;
     this.child.kill('SIGKILL');
@@ -79,10 +85,10 @@ export class EngineChild {
   }
 }
 
-/** Unbuilt, as in tests, the program needs the tool that runs TypeScript; built, it stands beside this file. */
-function programBesideThisFile(): { program: string; before: string[] } {
-  const beside = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+/** Unbuilt, as in tests, a program needs the tool that runs TypeScript. */
+function built(module: URL): { path: string; before: string[] } {
+  const path = fileURLToPath(module);
   return import.meta.url.endsWith('.ts')
-    ? { program: beside('../../scripts/run-typescript.cjs'), before: [beside('./local-engine.process.ts')] }
-    : { program: beside('./local-engine.process.js'), before: [] };
+    ? { path: fileURLToPath(new URL('../../scripts/run-typescript.cjs', import.meta.url)), before: [`${path}.ts`] }
+    : { path: `${path}.js`, before: [] };
 }
