@@ -33,5 +33,5 @@ export const sets = [
   'question, of two to five sentences that name what a good answer would speak about.',
   '',
   '11 of the 70 good answers and 3 of the thin ones still fall under the relevance at which an answer counts as off topic: stories whose sentences say',
-  'nothing like the question. Mumbles that name the matter reach 20 to 36 points, above fluent off-topic answers (13 of 70 as spoken).',
+  'nothing like the question. Mumbles that name the matter reach up to 33 points, above fluent off-topic answers (13 of 70 as spoken).',
 ];
