@@ -7,6 +7,7 @@ import { Gate } from '../common/gate.js';
 import { GroupCommit } from '../common/group-commit.js';
 import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
+import { isDuplicateKey } from '../common/mongo-errors.js';
 import { AudioStore } from './audio-store.js';
 import type { AudioSink, FileDescription, StoredAudio } from './audio-store.js';
 
@@ -235,7 +236,8 @@ class GridFsSink implements AudioSink {
       .then(
         () => undefined,
         (error: Error) => {
-          this.failure = error;
+          // Nobody else writes chunks of this file: the driver has sent it again, to a MongoDB that had it.
+          if (!isDuplicateKey(error)) this.failure = error;
         },
       )
       .then(() => {
