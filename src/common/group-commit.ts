@@ -59,8 +59,9 @@ export class GroupCommit<T extends mongo.BSON.Document> {
   }
 
   /** What it collides with may also be another document, by another unique index. */
-  private async isThere({ _id }: mongo.OptionalUnlessRequiredId<T>, fault: unknown): Promise<boolean> {
-    return isDuplicateKey(fault) && (await this.collection.findOne({ _id } as mongo.Filter<T>)) !== null;
+  private async isThere(document: mongo.OptionalUnlessRequiredId<T>, fault: unknown): Promise<boolean> {
+    const same = { _id: document._id as unknown } as mongo.Filter<T>;
+    return isDuplicateKey(fault) && (await this.collection.findOne(same)) !== null;
   }
 
   private async updateAll(changes: readonly ConditionalUpdate<T>[]): Promise<(boolean | Error)[]> {
