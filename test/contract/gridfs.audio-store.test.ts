@@ -96,13 +96,13 @@ describe('the GridFS store', () => {
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));
     // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` of its own below
-    const insertMany = collection.insertMany;
-    const slow = jest.spyOn(collection, 'insertMany').mockImplementation(async function (
+    const insertOne = collection.insertOne;
+    const slow = jest.spyOn(collection, 'insertOne').mockImplementation(async function (
       this: mongo.Collection,
-      ...args: Parameters<typeof insertMany>
+      ...args: Parameters<typeof insertOne>
     ) {
       await gate;
-      return insertMany.apply(this, args);
+      return insertOne.apply(this, args);
     });
     try {
       const sink = store.create();
