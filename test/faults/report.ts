@@ -1,5 +1,5 @@
 import { loadConfig } from '../../src/config/config.js';
-import { QUICK } from '../support/stand.js';
+import { COMMAND_MS, QUICK } from '../support/stand.js';
 import { type ChaosResult, SETTINGS } from './chaos.js';
 
 const SHORT = 'What a service does after tens of seconds has to happen many times in a run.';
@@ -74,6 +74,7 @@ ${table}
 | setting | here | default | why |
 |---|---:|---:|---|
 ${settings().join('\n')}
+| \`MONGODB_URI\` | \`socketTimeoutMS=${COMMAND_MS}\` | no limit | A command that is left without an answer would keep its caller, and a sweep its lock, for as long as the connection lives. |
 `;
 }
 
