@@ -1,5 +1,6 @@
 import type { mongo } from 'mongoose';
 import { grouped } from './grouped.js';
+import { isDuplicateKey } from './mongo-errors.js';
 
 /** A conditional update of one document. */
 export interface ConditionalUpdate<T extends mongo.BSON.Document> {
@@ -14,9 +15,15 @@ export interface ConditionalUpdate<T extends mongo.BSON.Document> {
 /**
  * Writes of one collection, several to a command while there are many: a command costs more than what it writes. Each is as
  * durable, and as conditional, as if it were alone.
+ *
+ * The driver sends a write again whose answer was cut off, and not every server that was killed meanwhile remembers having made
+ * it: what then looks like a lost race is told by the document itself.
  */
 export class GroupCommit<T extends mongo.BSON.Document> {
-  /** @throws what the driver throws for this document; others of its group are written all the same */
+  /**
+   * @param document with an `_id` that was made for it: one that is there already is this one
+   * @throws what the driver throws for this document; others of its group are written all the same
+   */
   readonly insert: (document: mongo.OptionalUnlessRequiredId<T>) => Promise<void>;
   /** @returns false when the filter matched nothing */
   readonly update: (change: ConditionalUpdate<T>) => Promise<boolean>;
@@ -27,22 +34,39 @@ export class GroupCommit<T extends mongo.BSON.Document> {
   }
 
   private async insertAll(documents: readonly mongo.OptionalUnlessRequiredId<T>[]): Promise<(void | Error)[]> {
-    const one = async (document: mongo.OptionalUnlessRequiredId<T>) => void (await this.collection.insertOne(document));
-    if (documents.length === 1) return [await one(documents[0]!)];
+    if (documents.length === 1) return [await this.insertAlone(documents[0]!)];
     try {
       await this.collection.insertMany([...documents], { ordered: false });
       return documents.map(() => undefined);
     } catch (error) {
-      if (wasNotSent(error)) return eachAlone(documents, one);
+      if (wasNotSent(error)) return eachAlone(documents, (document) => this.insertAlone(document));
       const faults = faultsOf(error);
       if (!faults) throw error;
-      return documents.map((_, index) => faults.get(index));
+      const faultOf = async (document: mongo.OptionalUnlessRequiredId<T>, index: number) => {
+        const fault = faults.get(index);
+        return fault && !(await this.isThere(document, fault)) ? fault : undefined;
+      };
+      return Promise.all(documents.map(faultOf));
     }
   }
 
+  private async insertAlone(document: mongo.OptionalUnlessRequiredId<T>): Promise<void> {
+    try {
+      await this.collection.insertOne(document);
+    } catch (error) {
+      if (!(await this.isThere(document, error))) throw error;
+    }
+  }
+
+  /** What it collides with may also be another document, by another unique index. */
+  private async isThere(document: mongo.OptionalUnlessRequiredId<T>, fault: unknown): Promise<boolean> {
+    const same = { _id: document._id as unknown } as mongo.Filter<T>;
+    return isDuplicateKey(fault) && (await this.collection.findOne(same)) !== null;
+  }
+
   private async updateAll(changes: readonly ConditionalUpdate<T>[]): Promise<(boolean | Error)[]> {
-    const one = async ({ filter, update }: ConditionalUpdate<T>) =>
-      (await this.collection.updateOne(filter, update)).modifiedCount === 1;
+    const one = async (change: ConditionalUpdate<T>) =>
+      (await this.collection.updateOne(change.filter, change.update)).modifiedCount === 1 || this.wasMade(change);
     if (changes.length === 1) return [await one(changes[0]!)];
     const operations = changes.map(({ filter, update }) => ({ updateOne: { filter, update } }));
     let faults = new Map<number, Error>();

@@ -138,6 +138,8 @@ export class Idempotency implements OnModuleInit {
     }
     const row = await this.rows().findOne({ _id: id });
     if (!row) return null;
+    // The driver has sent it again, to a MongoDB that had it.
+    if (row.token === fresh.token) return claimed;
     // MongoDB removes expired rows about once a minute, and some engines never.
     const abandoned = row.state === 'in_flight' && row.lease_until <= now;
     if (abandoned || row.expires_at <= now) {

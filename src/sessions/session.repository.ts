@@ -82,7 +82,7 @@ export class SessionRepository {
   async insert(session: Omit<InterviewSession, '_id' | 'key'>): Promise<InterviewSession> {
     const row = { _id: new mongo.ObjectId(), key: sessionKey(session.user_id, session.session_id), ...session };
     try {
-      await this.sessions.insertOne(row);
+      await this.writes.insert(row);
     } catch (error) {
       if ((error as { code?: unknown }).code === DUPLICATE_KEY)
         throw new ConflictError('session_exists', 'A session with this id exists already');

@@ -7,6 +7,7 @@ import { Gate } from '../common/gate.js';
 import { GroupCommit } from '../common/group-commit.js';
 import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
+import { isDuplicateKey } from '../common/mongo-errors.js';
 import { AudioStore } from './audio-store.js';
 import type { AudioSink, FileDescription, StoredAudio } from './audio-store.js';
 
@@ -22,6 +23,7 @@ const SMALL = 256 * 1024;
 const SPARE_BUFFERS = 16;
 
 interface Chunk {
+  _id: mongo.ObjectId;
   files_id: mongo.ObjectId;
   n: number;
   data: mongo.Binary;
@@ -229,13 +231,13 @@ class GridFsSink implements AudioSink {
   }
 
   private send(bytes: Buffer, over?: () => void): void {
-    const chunk = { files_id: this.fileId, n: this.count++, data: new mongo.Binary(bytes) };
+    const chunk = { _id: new mongo.ObjectId(), files_id: this.fileId, n: this.count++, data: new mongo.Binary(bytes) };
     const written: Promise<void> = this.chunks
       .insertOne(chunk)
       .then(
         () => undefined,
-        (error: Error) => {
-          this.failure = error;
+        async (error: Error) => {
+          if (!(await this.isThere(chunk._id, error).catch(() => false))) this.failure = error;
         },
       )
       .then(() => {
@@ -245,9 +247,18 @@ class GridFsSink implements AudioSink {
     this.underWay.add(written);
   }
 
+  /** The driver has sent it again, to a MongoDB that had it. */
+  private async isThere(_id: mongo.ObjectId, fault: Error): Promise<boolean> {
+    return isDuplicateKey(fault) && (await this.chunks.findOne({ _id }, { projection: { _id: 1 } })) !== null;
+  }
+
   async finish(file: FileDescription): Promise<void> {
     this.check();
     const { filling, filled, loose } = this;
+    // It goes back to the spare ones when it is written. Were it still ours then, `abort` would give it back once more, and two
+    // chunks would be filled in one buffer.
+    this.filling = null;
+    this.filled = 0;
     if (filling && filled > 0) this.send(filling.subarray(0, filled), () => this.keep(filling));
     else if (filled > 0) this.send(loose.length === 1 ? loose[0]! : Buffer.concat(loose));
     // Beside the last chunks, not after them: the ledger row is committed only once both are durable.

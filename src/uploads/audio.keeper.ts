@@ -57,7 +57,10 @@ export class AudioKeeper {
       state: 'committed' as const,
       [`stages.${claim.stage}.token`]: claim.token,
     };
-    if (!(await this.ledger.change(held, { kept_id: audio._id, kept_state: 'linking' }))) return null;
+    const linked = { kept_id: audio._id, kept_state: 'linking' as const };
+    // Or it was made, and MongoDB was killed before it could tell: an end without a link would be none.
+    if (!(await this.ledger.change(held, linked)) && !(await this.ledger.rows.findOne({ ...held, ...linked })))
+      return null;
     const now = await this.kept.findOne({ _id: audio._id });
     if (!now || now.state === 'deleting') throw busy('The same audio is being deleted just now');
     return now;

@@ -34,6 +34,7 @@ export class Ledger {
   readonly pieces: mongo.Collection<FinishedPiece>;
   /** The writes and reads that every upload and every stage makes. */
   readonly writes: GroupCommit<Upload>;
+  private readonly attemptWrites: GroupCommit<Attempt>;
   private readonly read = grouped((ids: readonly mongo.ObjectId[]) => this.readAll(ids));
 
   constructor(
@@ -43,6 +44,7 @@ export class Ledger {
     this.rows = nativeCollection<Upload>(connection, 'uploads');
     this.writes = new GroupCommit(this.rows);
     this.attempts = nativeCollection<Attempt>(connection, 'attempts');
+    this.attemptWrites = new GroupCommit(this.attempts);
     this.pieces = nativeCollection<FinishedPiece>(connection, 'transcription_pieces');
   }
 
@@ -97,7 +99,7 @@ export class Ledger {
   /** A take that was written, not spoken: there is nothing to receive or transcribe. */
   async insertText(upload: NewUpload, text: string, sha256: string): Promise<void> {
     const now = new Date();
-    await this.rows.insertOne({
+    await this.writes.insert({
       ...upload,
       state: 'committed',
       source: 'text',
@@ -238,7 +240,7 @@ export class Ledger {
   }
 
   async record(attempt: Omit<Attempt, '_id'>): Promise<void> {
-    await this.attempts.insertOne({ _id: new mongo.ObjectId(), ...attempt });
+    await this.attemptWrites.insert({ _id: new mongo.ObjectId(), ...attempt });
   }
 
   /** A conditional update; `visible` when the target is to show it. */

@@ -8,6 +8,7 @@ jest.setTimeout(60_000);
 interface Row {
   _id: number;
   state: string;
+  seat?: number;
   by?: string;
   size?: unknown;
 }
@@ -16,7 +17,7 @@ describe('writes that come together', () => {
   let connection: Connection;
   let rows: mongo.Collection<Row>;
   let writes: GroupCommit<Row>;
-  let commands: string[];
+  const commands: string[] = [];
 
   beforeAll(async () => {
     const options = { dbName: uniqueDatabase(), monitorCommands: true };
@@ -24,7 +25,7 @@ describe('writes that come together', () => {
     connection.getClient().on('commandStarted', ({ commandName }) => commands.push(commandName));
     rows = connection.db!.collection<Row>('rows');
     writes = new GroupCommit(rows);
-    commands = [];
+    await rows.createIndex({ seat: 1 }, { unique: true, partialFilterExpression: { seat: { $exists: true } } });
   });
   beforeEach(async () => {
     await rows.deleteMany({});
@@ -63,12 +64,24 @@ describe('writes that come together', () => {
     expect(await Promise.all([take(2, 'a'), take(3, 'a')])).toEqual([true, false]);
   });
 
+  it('are made once, and say so, when the server had them already: the answer of the first time was lost', async () => {
+    await rows.insertMany([1, 2].map((_id) => ({ _id, state: 'due' })));
+    await expect(insert([1])).resolves.toBeDefined();
+    await expect(insert([1, 2, 3])).resolves.toBeDefined();
+    expect(await rows.countDocuments({})).toBe(3);
+    await rows.updateOne({ _id: 1 }, { $set: { state: 'taken', by: 'a' } });
+    expect(await Promise.all([take(1, 'a')])).toEqual([true]);
+    expect(await Promise.all([take(1, 'b')])).toEqual([false]);
+    expect(await Promise.all([take(1, 'a'), take(2, 'a')])).toEqual([true, true]);
+  });
+
   it('fail one by one: a duplicate key or a document that cannot be written takes no other with it', async () => {
-    await insert([5]);
-    const results = await Promise.allSettled([4, 5, 6].map((_id) => writes.insert({ _id, state: 'due' })));
+    await writes.insert({ _id: 0, state: 'due', seat: 5 });
+    const results = await Promise.allSettled([4, 5, 6].map((id) => writes.insert({ _id: id, state: 'due', seat: id })));
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect((results[1] as PromiseRejectedResult).reason).toMatchObject({ code: 11000 });
     expect(await rows.countDocuments({})).toBe(3);
+    await insert([5]);
 
     const circle: Record<string, unknown> = {};
     circle['itself'] = circle;

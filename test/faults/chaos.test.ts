@@ -10,6 +10,8 @@ describe('everything that can be killed, killed under load', () => {
     expect(result.unexpected).toEqual([]);
     expect(result.lost).toEqual([]);
     expect(result.doubled).toEqual([]);
+    expect(result.untold).toEqual([]);
+    expect(result.failed).toEqual([]);
     expect(result.orphans).toEqual([]);
     expect(result.kills).toBeGreaterThan(3);
     expect(result.acknowledged).toBeGreaterThan(20);

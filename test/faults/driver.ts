@@ -2,15 +2,19 @@ import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { testEngine } from '../support/servers.js';
-import { Chaos, type ChaosResult } from './chaos.js';
+import { Chaos } from './chaos.js';
+import { report, tableOf } from './report.js';
 
-const USAGE = 'usage: npm run faults -- [--seconds 60] [--seed 1] [--users 4] [--write] [--quiet]';
+/** Of what is wrong, in the terminal. */
+const MOST_SHOWN = 50;
+const USAGE = 'usage: npm run faults -- [--seconds 60] [--kills N] [--seed 1] [--users 4] [--write] [--quiet]';
 
 /** Runs the faults for a while, prints the result table, and writes bench/FAULTS.md when asked to. Exit code 1 when anything got lost. */
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       seconds: { type: 'string', default: '60' },
+      kills: { type: 'string' },
       seed: { type: 'string', default: '1' },
       users: { type: 'string', default: '4' },
       write: { type: 'boolean', default: false },
@@ -18,7 +22,8 @@ async function main(): Promise<void> {
     },
   });
   const [seconds, seed, users] = [Number(values.seconds), Number(values.seed), Number(values.users)];
-  if (![seconds, seed, users].every((value) => Number.isFinite(value) && value >= 0)) throw new Error(USAGE);
+  const kills = Number(values.kills ?? 0);
+  if (![seconds, kills, seed, users].every((value) => Number.isFinite(value) && value >= 0)) throw new Error(USAGE);
   const engine = await testEngine();
   const say = values.quiet ? undefined : (line: string) => console.log(line);
   const result = await Chaos.run({
@@ -26,48 +31,22 @@ async function main(): Promise<void> {
     seed,
     users,
     mongoKeepsData: engine.keepsData,
+    ...(kills > 0 ? { kills } : {}),
     ...(say ? { say } : {}),
   });
   const table = tableOf(result);
   console.log(`\n${table}`);
-  const wrong = [...result.unexpected, ...result.lost, ...result.doubled, ...result.orphans];
-  if (wrong.length > 0) console.log(`\n${wrong.slice(0, 20).join('\n')}`);
+  const { unexpected, lost, doubled, untold, failed, orphans } = result;
+  const wrong = Object.entries({ unexpected, lost, doubled, untold, failed, orphans }).flatMap(([what, found]) =>
+    found.map((one) => `${what}: ${one}`),
+  );
+  if (wrong.length > 0) console.log(`\n${wrong.slice(0, MOST_SHOWN).join('\n')}`);
   if (values.write) {
     const machine = `${cpus().length} cores, Node ${process.version}, MongoDB engine ${engine.name}`;
-    await writeFile('bench/FAULTS.md', report(table, `--seconds ${seconds} --seed ${seed} --users ${users}`, machine));
+    const asked = `--seconds ${seconds}${kills > 0 ? ` --kills ${kills}` : ''} --seed ${seed} --users ${users}`;
+    await writeFile('bench/FAULTS.md', report(table, asked, machine));
   }
   process.exit(wrong.length > 0 ? 1 : 0);
-}
-
-function tableOf({ faults, ...result }: ChaosResult): string {
-  const rows: [string, string | number][] = [
-    ['kills (SIGKILL)', result.kills],
-    ['uploads acknowledged', result.acknowledged],
-    ['uploads refused or cut off, and sent again', result.refused],
-    ['answered with neither 200 nor 503', result.unexpected.length],
-    ['lost', result.lost.length],
-    ['doubled', result.doubled.length],
-    ['orphans', result.orphans.length],
-    ['from the last fault to rest, in seconds', result.restedAfterS.toFixed(1)],
-  ];
-  const struck = Object.entries(faults).sort(([a], [b]) => a.localeCompare(b));
-  return [
-    ...['| result | |', '|---|---:|', ...rows.map(([what, count]) => `| ${what} | ${count} |`), ''],
-    ...['| fault | times |', '|---|---:|', ...struck.map(([fault, times]) => `| ${fault} | ${times} |`)],
-  ].join('\n');
-}
-
-function report(table: string, options: string, machine: string): string {
-  return `# Faults
-
-Several users upload without a pause to two APIs and two workers, while processes, MongoDB and Redis are killed, Redis is emptied,
-processes are paused for longer than their leases, and connections are cut and slowed. Then every acknowledged answer must have the
-transcript that follows from its bytes, once, and no byte or row may be left over.
-
-\`npm run faults -- ${options} --write\` on ${machine}:
-
-${table}
-`;
 }
 
 main().catch((error: unknown) => {

@@ -12,6 +12,13 @@ const AT_ONCE_MS = 8000;
 /** One that hangs is noticed by its heartbeat, 2 and 3 s, and looked for again. */
 const HANGING_MS = 15_000;
 
+/** How a command to insert begins, in BSON: a string named `insert`, its length, and the name of the collection. */
+function insertInto(collection: string): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32LE(collection.length + 1);
+  return Buffer.concat([Buffer.from('\u0002insert\0'), length, Buffer.from(`${collection}\0`)]);
+}
+
 describeDurable('a MongoDB that goes away', () => {
   let stand: Stand;
   let user: ApiClient;
@@ -101,6 +108,29 @@ describeDurable('a MongoDB that goes away', () => {
     expectAway(await half.answer);
     await stand.mongo.start();
     await comesBack([]);
+  });
+
+  it('by SIGKILL after it wrote and before it could tell: that it is asked for the same again is no conflict', async () => {
+    const asked: [collection: string, ask: () => Promise<Answered>][] = [
+      ['idempotency_keys', () => user.upload(session, 'q0', audioOf('q0'), { 'idempotency-key': session })],
+      ['uploads', () => upload('q1')],
+      ['fs.chunks', () => upload('q2')],
+      ['uploads', () => user.post(`/api/text-answer/${session}/q3`, { text: 'I wrote this.' })],
+      ['interview_sessions', () => user.post('/api/sessions', { id: uniqueId('session'), questions: [] })],
+    ];
+    for (const [collection, ask] of asked) {
+      const ids = await stand.database.collection(collection).distinct('_id');
+      stand.mongoNetwork.losesAnswersTo = insertInto(collection);
+      const answer = ask();
+      await until('it is written', () => stand.database.collection(collection).findOne({ _id: { $nin: ids } }));
+      await stand.mongo.kill();
+      stand.mongoNetwork.losesAnswersTo = null;
+      await stand.mongo.start();
+      await stand.reconnect();
+      const { status, json } = await answer;
+      // On a busy machine it starts later than it is looked for.
+      if (status !== 503) expect({ status: [200, 201].includes(status), json }).toEqual({ status: true, json });
+    }
   });
 
   it('by hanging: requests get 503 and do not hang with it', async () => {

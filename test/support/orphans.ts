@@ -12,6 +12,8 @@ export interface Orphans {
   waiting: string[];
   /** Answers without their row, and rows that count without their answer. */
   links: string[];
+  /** Kept audio that no row refers to, references to what is not there whole, and archived bytes that nothing names. */
+  kept: string[];
 }
 
 interface Row {
@@ -23,6 +25,8 @@ interface Row {
   session_id: string;
   question_id: string;
   retain_audio: boolean;
+  kept_id?: { toHexString(): string };
+  kept_state?: string;
   stages: Record<string, { state: string }>;
 }
 
@@ -31,23 +35,24 @@ interface FileRow {
   length: number;
 }
 
+interface KeptRow {
+  _id: { toHexString(): string };
+  state: string;
+  store: string;
+  key: string | null;
+  size: number;
+}
+
 interface SessionRow {
   session_id: string;
   answers: Record<string, { upload_id: string }>;
 }
 
-/** Compares ledger, GridFS and sessions. Right only while nothing is under way. */
+/** Compares ledger, GridFS, archive and sessions. Right only while nothing is under way. */
 export async function findOrphans(database: Database): Promise<Orphans> {
-  const orphans: Orphans = { uploading: [], bytes: [], waiting: [], links: [] };
+  const orphans: Orphans = { uploading: [], bytes: [], waiting: [], links: [], kept: [] };
   const rows = (await database.collection('uploads').find().toArray()) as unknown as Row[];
-  const files = (await database.collection('fs.files').find().toArray()) as unknown as FileRow[];
-  const lengths = new Map(files.map((file) => [file._id.toHexString(), file.length]));
-  const stored = new Map<string, number>();
-  const chunks = database.collection('fs.chunks').find({}, { projection: { files_id: 1, data: 1 }, batchSize: 20 });
-  for await (const chunk of chunks) {
-    const id = String(chunk['files_id']);
-    stored.set(id, (stored.get(id) ?? 0) + (chunk['data'] as { length(): number }).length());
-  }
+  const { lengths, stored } = await bytesIn(database, 'fs');
 
   const wanted = new Set<string>();
   for (const row of rows) {
@@ -79,7 +84,47 @@ export async function findOrphans(database: Database): Promise<Orphans> {
   }
   for (const row of committed.values())
     orphans.links.push(`${row._id.toHexString()}: ${row.session_id}/${row.question_id} does not refer to it`);
+  orphans.kept.push(...(await strayKeptAudio(database, rows)));
   return orphans;
+}
+
+/** What a bucket has: the length that each file says, and the bytes of its chunks. */
+async function bytesIn(database: Database, bucket: string) {
+  const files = (await database.collection(`${bucket}.files`).find().toArray()) as unknown as FileRow[];
+  const lengths = new Map(files.map((file) => [file._id.toHexString(), file.length]));
+  const stored = new Map<string, number>();
+  const projection = { files_id: 1, data: 1 };
+  for await (const chunk of database.collection(`${bucket}.chunks`).find({}, { projection, batchSize: 20 })) {
+    const id = String(chunk['files_id']);
+    stored.set(id, (stored.get(id) ?? 0) + (chunk['data'] as { length(): number }).length());
+  }
+  return { lengths, stored };
+}
+
+async function strayKeptAudio(database: Database, rows: readonly Row[]): Promise<string[]> {
+  const kept = (await database.collection('kept_audio').find().toArray()) as unknown as KeptRow[];
+  const { lengths, stored } = await bytesIn(database, 'archive');
+  const stray: string[] = [];
+  const live = new Set<string>();
+  const named = new Set<string>();
+  for (const { _id, state, store, key, size } of kept) {
+    const id = _id.toHexString();
+    if (key !== null) named.add(key);
+    const isWhole = store !== 'gridfs' || (lengths.get(key ?? '') === size && stored.get(key ?? '') === size);
+    if (state === 'live' && isWhole) live.add(id);
+    if (!rows.some(({ kept_id, kept_state }) => kept_state === 'kept' && kept_id?.toHexString() === id))
+      stray.push(`${id}: ${state}, no row refers to it`);
+  }
+  for (const { _id, state, kept_id, kept_state, retain_audio, stages } of rows) {
+    const isArchived = state === 'committed' && retain_audio && stages['archive']?.state === 'done';
+    if (isArchived && (kept_state !== 'kept' || !live.has(kept_id?.toHexString() ?? '')))
+      stray.push(`${_id.toHexString()}: archived, but its kept audio is not there whole (${kept_state})`);
+    if (state === 'committed' && retain_audio && stages['transcription']?.state === 'done' && !stages['archive'])
+      stray.push(`${_id.toHexString()}: transcribed, and not archived`);
+  }
+  for (const id of new Set([...lengths.keys(), ...stored.keys()]))
+    if (!named.has(id)) stray.push(`${id}: archived bytes that nothing names`);
+  return stray;
 }
 
 /** All of them in one list. */

@@ -14,8 +14,11 @@ import { until } from './until.js';
 
 const REST_TIMEOUT_MS = 60_000;
 
+/** After which a command that MongoDB leaves without an answer is given up: without a limit its caller would wait for ever. */
+export const COMMAND_MS = 20_000;
+
 /** Short times, so that what a service does after 15 or 30 seconds happens within a test. */
-const QUICK: Record<string, string> = {
+export const QUICK: Record<string, string> = {
   JWT_SECRET: TEST_JWT_SECRET,
   TRANSCRIBER: 'openai',
   SCORER: 'rubric',
@@ -47,6 +50,20 @@ export function noise(seed: string, bytes = 4000): Buffer {
 export const heardIn = (sha256: string): string => `I have said ${sha256} and nothing else in this answer.`;
 
 export const sha256Of = (audio: Buffer): string => createHash('sha256').update(audio).digest('hex');
+
+/** Rows that somebody, a worker or the sweep, has still to do something with. */
+const UNDER_WAY = {
+  $or: [
+    { state: 'uploading' },
+    { audio_state: 'deleting' },
+    { projection_due: { $exists: true } },
+    { link_due: true },
+    { state: 'committed', 'stages.transcription.state': { $in: ['due', 'processing'] } },
+    { state: 'committed', 'stages.analysis.state': { $in: ['due', 'processing'] } },
+    { state: 'committed', 'stages.archive.state': { $in: ['due', 'processing'] } },
+    { kept_state: 'releasing' },
+  ],
+};
 
 /**
  * The whole service as processes of their own: a MongoDB and a Redis that may be killed, an OpenAI-compatible engine, and any
@@ -90,7 +107,7 @@ export class Stand {
     return {
       ...QUICK,
       DATA_DIR: this.folder,
-      MONGODB_URI: `mongodb://127.0.0.1:${this.mongoNetwork.port}/?directConnection=true`,
+      MONGODB_URI: `mongodb://127.0.0.1:${this.mongoNetwork.port}/?directConnection=true&socketTimeoutMS=${COMMAND_MS}`,
       MONGODB_DB: 'faults',
       REDIS_URL: `redis://127.0.0.1:${this.redisNetwork.port}`,
       OPENAI_BASE_URL: this.engine.url,
@@ -142,20 +159,20 @@ export class Stand {
 
   /** Waits until nothing is under way: no upload, no stage, no step that the sweep would still do. */
   async rests(timeoutMs = REST_TIMEOUT_MS): Promise<void> {
+    const fields = ['state', 'audio_state', 'kept_state', 'projection_due', 'link_due', 'stages', 'updated_at'];
+    const projection = Object.fromEntries(fields.map((field) => [field, 1]));
     const rows = this.database.collection('uploads');
-    const busy = {
-      $or: [
-        { state: 'uploading' },
-        { audio_state: 'deleting' },
-        { projection_due: { $exists: true } },
-        { link_due: true },
-        { state: 'committed', 'stages.transcription.state': { $in: ['due', 'processing'] } },
-        { state: 'committed', 'stages.analysis.state': { $in: ['due', 'processing'] } },
-      ],
-    };
-    const shown = { state: 1, audio_state: 1, projection_due: 1, link_due: 1, stages: 1, updated_at: 1 };
-    const look = () => rows.find(busy, { projection: shown }).limit(3).toArray();
+    const kept = this.database.collection('kept_audio');
+    const look = async () => [
+      ...(await rows.find(UNDER_WAY, { projection }).limit(3).toArray()),
+      ...(await kept.find({ state: 'deleting' }).limit(3).toArray()),
+    ];
     await until('everything has come to rest', look, ({ length }) => length === 0, timeoutMs);
+  }
+
+  /** How many uploads something is still to be done with. */
+  underWay(): Promise<number> {
+    return this.database.collection('uploads').countDocuments(UNDER_WAY);
   }
 
   /** What is there without belonging anywhere; empty when all is well. Waits until everything rests, and a little for the sweep. */

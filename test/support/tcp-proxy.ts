@@ -10,6 +10,8 @@ export class TcpProxy {
   delayMs = 0;
   /** Connections are reset as soon as they are made. */
   refuses = false;
+  /** Who says this gets no answer any more: the backend does what it is asked for, and nobody gets to know. */
+  losesAnswersTo: Buffer | null = null;
   private readonly pairs = new Set<readonly [Socket, Socket]>();
   private turn = 0;
 
@@ -63,8 +65,12 @@ export class TcpProxy {
     const pair = [client, backend] as const;
     this.pairs.add(pair);
     const gone = () => this.pairs.delete(pair);
-    this.pass(client, backend, gone);
-    this.pass(backend, client, gone);
+    let isLost = false;
+    this.pass(client, backend, gone, (piece) => {
+      isLost ||= this.losesAnswersTo !== null && piece.includes(this.losesAnswersTo);
+      return true;
+    });
+    this.pass(backend, client, gone, () => !isLost);
   }
 
   private async reach(): Promise<Socket | null> {
@@ -83,13 +89,14 @@ export class TcpProxy {
     return null;
   }
 
-  private pass(from: Socket, to: Socket, gone: () => void): void {
+  private pass(from: Socket, to: Socket, gone: () => void, takes: (piece: Buffer) => boolean): void {
     const waiting: Buffer[] = [];
     let ended = false;
     const finish = () => {
       if (ended && waiting.length === 0 && !to.destroyed) to.end();
     };
     from.on('data', (piece) => {
+      if (!takes(piece)) return;
       if (this.delayMs > 0 || waiting.length > 0) {
         waiting.push(piece);
         // Whichever timer fires, the oldest piece goes: their order stays when the delay changes.
