@@ -43,6 +43,8 @@ const HEARTBEAT_MS = 2000;
 const HEARTBEAT_TIMEOUT_MS = 3000;
 /** How long a request waits for one of the connections. */
 const CONNECTION_WAIT_MS = 10_000;
+/** A command that stays without an answer for so long has lost its connection: who made it may hold a lease or the sweep's lock. */
+const COMMAND_TIMEOUT_MS = 300_000;
 
 /** What processes of every role have. */
 const foundation = [
@@ -60,6 +62,8 @@ const foundation = [
       heartbeatFrequencyMS: HEARTBEAT_MS,
       connectTimeoutMS: HEARTBEAT_TIMEOUT_MS,
       waitQueueTimeoutMS: CONNECTION_WAIT_MS,
+      // An address that names a limit of its own has it.
+      ...(config.MONGODB_URI?.includes('socketTimeoutMS=') ? {} : { socketTimeoutMS: COMMAND_TIMEOUT_MS }),
       maxPoolSize: 50,
     }),
     inject: [Config],

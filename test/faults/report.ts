@@ -74,7 +74,7 @@ ${table}
 | setting | here | default | why |
 |---|---:|---:|---|
 ${settings().join('\n')}
-| \`MONGODB_URI\` | \`socketTimeoutMS=${COMMAND_MS}\` | no limit | A command that is left without an answer would keep its caller, and a sweep its lock, for as long as the connection lives. |
+| \`MONGODB_URI\` | \`socketTimeoutMS=${COMMAND_MS}\` | 300000 | A command that is left without an answer keeps its caller, and a sweep its lock, until then. |
 `;
 }
 
