@@ -33,6 +33,9 @@ async function archived(question: string, bytes = fresh('answer-0880.webm'), ses
   await eventually(async () => {
     const { body: upload } = await alice.get(`/api/uploads/${body.upload_id}`);
     expect(upload).toMatchObject({ audio: 'archived', status: 'completed' });
+    // The staged copy goes a moment later: until then there are two.
+    const row = await collection('uploads').findOne({ _id: new mongo.ObjectId(body.upload_id as string) });
+    expect(row).toMatchObject({ audio_state: 'deleted' });
   });
   return body;
 }
