@@ -121,7 +121,7 @@ async function warmUp(stack, load) {
 
 /** Warms API and worker up with answers that go all the way, and waits until they have. */
 async function warmUpPipeline(stack) {
-  await runLoad(stack, { scenario: 'upload', vus: 4, file: 'a200k.webm', seconds: WARM_UP_S / 2 });
+  await runLoad(stack, { scenario: 'upload', vus: 4, file: 'a200k.webm', seconds: Math.ceil(WARM_UP_S / 2) });
   await stack.database((db) =>
     until('the warm-up to be transcribed', async () => (await unfinished(db)) === 0, {
       timeoutMs: 300_000,
