@@ -337,7 +337,7 @@ describe('the offline rubric, whatever it is given', () => {
         expect(one.feedback.length).toBeGreaterThanOrEqual(2);
         expect(one.feedback.length).toBeLessThanOrEqual(5);
       }),
-      { numRuns: 60 },
+      { numRuns: 150 },
     );
   });
 
@@ -346,7 +346,7 @@ describe('the offline rubric, whatever it is given', () => {
       fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 600 }), fc.string(), async (text, question) => {
         await scorer.score(written(question, text));
       }),
-      { numRuns: 60 },
+      { numRuns: 150 },
     );
   });
 
@@ -361,7 +361,7 @@ describe('the offline rubric, whatever it is given', () => {
         ];
         expect(more.score ?? 0).toBeLessThanOrEqual(plain.score ?? 0);
       }),
-      { numRuns: 60 },
+      { numRuns: 150 },
     );
   });
 
@@ -376,7 +376,7 @@ describe('the offline rubric, whatever it is given', () => {
         ];
         expect(more.score ?? 0).toBeLessThanOrEqual(plain.score ?? 0);
       }),
-      { numRuns: 60 },
+      { numRuns: 150 },
     );
   });
 });
