@@ -73,17 +73,33 @@ export class Dispatcher {
     });
     for (const { job } of jobs)
       pipeline.exists(queue.toKey(job)).zscore(queue.toKey('completed'), job).zscore(queue.toKey('failed'), job);
-    const answers = (await pipeline.exec())?.map(([error, value]) => {
-      if (error) throw error;
-      return value;
-    });
-    const [waiting, ...seen] = answers ?? [0];
+    const [waiting, ...seen] = valuesOf(await pipeline.exec());
     const live = jobs.filter((_, at) => seen[3 * at] === 1 && seen[3 * at + 1] === null && seen[3 * at + 2] === null);
     // A job that is known and stands in no list is seen only by looking through the lists, which are short by then.
     if (Number(waiting) > SHORT) return new Set(live.map(({ id }) => id));
-    const stuck = await Promise.all(
-      live.map(async ({ job }) => (await (await queue.getJob(job))?.getState()) ?? 'stuck'),
+    const listed = await this.listed(
+      queue,
+      live.map(({ job }) => job),
     );
-    return new Set(live.filter((_, at) => stuck[at] !== 'stuck').map(({ id }) => id));
+    return new Set(live.filter(({ job }) => listed.has(job)).map(({ id }) => id));
   }
+
+  /** Which of these jobs wait or run, at one moment: Bull's `getState` asks list by list, and misses a job that moves meanwhile. */
+  private async listed(queue: Queue, jobs: readonly string[]): Promise<Set<string>> {
+    const LISTS = ['wait', 'paused', 'active'];
+    const transaction = queue.client.multi();
+    for (const list of LISTS) transaction.lrange(queue.toKey(list), 0, -1);
+    for (const job of jobs) transaction.zscore(queue.toKey('delayed'), job);
+    const answers = valuesOf(await transaction.exec());
+    const delayed = jobs.filter((_, at) => answers[LISTS.length + at] !== null);
+    return new Set([...(answers.slice(0, LISTS.length) as string[][]).flat(), ...delayed]);
+  }
+}
+
+/** @throws the first error among the answers */
+function valuesOf(answers: [Error | null, unknown][] | null): unknown[] {
+  return (answers ?? []).map(([error, value]) => {
+    if (error) throw error;
+    return value;
+  });
 }

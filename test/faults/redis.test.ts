@@ -69,7 +69,11 @@ describe('a Redis that goes away', () => {
     const uploads = await uploadMany('q', 60);
     const jobs = (index: number) => `${uploads[index]!.answer.json.upload_id}-transcription-1`;
     await withRedis(async (redis) => {
-      const [wait] = await redis.keys('*:bull:transcription:wait');
+      // An upload is answered without waiting for its job.
+      const wait = await until('all jobs to wait', async () => {
+        const [list] = await redis.keys('*:bull:transcription:wait');
+        return list && (await redis.llen(list)) === uploads.length ? list : undefined;
+      });
       const queue = wait!.slice(0, -':wait'.length);
       for (const index of [0, 31, 59])
         await redis

@@ -44,6 +44,10 @@ export class S3Server {
     return server;
   }
 
+  private get isRunning(): boolean {
+    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -65,7 +69,9 @@ export class S3Server {
     };
   }
 
+  /** Starts it, unless it runs. */
   async run(): Promise<void> {
+    if (this.isRunning) return;
     const meta = join(this.folder, 'meta');
     const args = ['--port', `127.0.0.1:${this.port}`, 'posix', '--sidecar', meta, join(this.folder, 'data')];
     const env = { ...process.env, ROOT_ACCESS_KEY: S3_KEYS.accessKeyId, ROOT_SECRET_KEY: S3_KEYS.secretAccessKey };
@@ -80,7 +86,7 @@ export class S3Server {
 
   async kill(): Promise<void> {
     const child = this.child;
-    if (child?.exitCode !== null || child.signalCode !== null) return;
+    if (!child || !this.isRunning) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await gone;
