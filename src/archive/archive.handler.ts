@@ -10,6 +10,7 @@ import type { StageContext } from '../queue/stage-handler.js';
 import { StageWorker } from '../queue/stage-worker.js';
 import { Archives } from '../storage/archives.js';
 import { AudioStore } from '../storage/audio-store.js';
+import { ArchiveWrites } from '../uploads/archive-writes.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
 import { AudioRemoval } from '../uploads/audio-removal.js';
 import type { KeptAudio } from '../uploads/kept-audio.schema.js';
@@ -33,6 +34,7 @@ export class ArchiveHandler extends StageHandler {
 
   constructor(
     private readonly keeper: AudioKeeper,
+    private readonly writes: ArchiveWrites,
     private readonly archives: Archives,
     private readonly store: AudioStore,
     private readonly removal: AudioRemoval,
@@ -89,6 +91,7 @@ export class ArchiveHandler extends StageHandler {
     // A key of its own for each attempt, where a paused one could still write into the same file.
     const key = name === 's3' ? archiveKey(row) : new mongo.ObjectId().toHexString();
     const earlier = await this.keeper.reserve(audio, row, key, this.timeoutS * 1000);
+    await this.writes.begin(name, key);
     try {
       if (earlier !== null) await this.archives.of(name).delete(earlier);
       if (audio.key !== null) await this.removeParts(audio.key);
@@ -102,6 +105,7 @@ export class ArchiveHandler extends StageHandler {
       if (!(await this.keeper.names(key))) await this.archives.of(name).delete(key);
       throw new TransientError('audio_busy', 'The same audio is being stored', { retryAfter: 2, uncounted: true });
     }
+    this.writes.over(name, key);
     this.metrics.archived.labels('stored').inc();
     this.metrics.archivedBytes.inc(row.size ?? 0);
     this.log.pino.info({ upload_id: row._id.toHexString(), store: name, size: row.size }, 'Audio archived');

@@ -5,17 +5,19 @@ import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
 import { SweepScheduler } from '../sweep/sweep.scheduler.js';
 import { Sweeper } from '../sweep/sweeper.js';
+import { ArchiveWrites } from '../uploads/archive-writes.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
 
 const HOUR_MS = 3_600_000;
 
-/** What the sweep finishes of the archive: references that end, and uploads to S3 that were cut short. */
+/** What the sweep finishes of the archive: references that end, what attempts left, and uploads to S3 that were cut short. */
 @Injectable()
 export class ArchiveSweep implements OnModuleInit {
   constructor(
     private readonly sweeper: Sweeper,
     private readonly scheduler: SweepScheduler,
     private readonly keeper: AudioKeeper,
+    private readonly writes: ArchiveWrites,
     private readonly archives: Archives,
     private readonly config: Config,
     private readonly log: Log,
@@ -23,6 +25,7 @@ export class ArchiveSweep implements OnModuleInit {
 
   onModuleInit(): void {
     this.sweeper.also('kept_audio_releases', (dryRun) => this.keeper.releaseOverdue(dryRun));
+    this.sweeper.also('archive_leftovers', (dryRun) => this.writes.empty(dryRun));
     this.scheduler.addRare(() => this.removeAbandoned());
   }
 

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import { ArchiveWrites } from '../uploads/archive-writes.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
 import type { KeptAudio } from '../uploads/kept-audio.schema.js';
 import { Ledger } from '../uploads/ledger.js';
@@ -19,6 +20,7 @@ const YOUNG_MS = 3_600_000;
 export class KeptAudioVerifier {
   constructor(
     private readonly keeper: AudioKeeper,
+    private readonly writes: ArchiveWrites,
     private readonly ledger: Ledger,
     private readonly archives: Archives,
     private readonly config: Config,
@@ -74,7 +76,7 @@ export class KeptAudioVerifier {
   private async *unnamed(): AsyncGenerator<FileWithoutRecord> {
     const files = this.archives.of(this.archives.name).listOlderThan(new Date(Date.now() - YOUNG_MS));
     for await (const { id, size, uploadedAt, metadata } of files) {
-      if (await this.keeper.kept.findOne({ key: id })) continue;
+      if ((await this.keeper.names(id)) || (await this.writes.knows(id))) continue;
       const uploadId = metadata['upload_id'];
       const isOurs = typeof uploadId === 'string' && mongo.ObjectId.isValid(uploadId);
       yield {

@@ -10,6 +10,7 @@ import { isDuplicateKey, isMongoAway } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import { ArchiveWrites } from './archive-writes.js';
 import type { KeptAudio } from './kept-audio.schema.js';
 import { Ledger } from './ledger.js';
 import type { Claim } from './stage-ledger.js';
@@ -37,6 +38,7 @@ export class AudioKeeper {
     @InjectConnection() connection: Connection,
     private readonly ledger: Ledger,
     private readonly archives: Archives,
+    private readonly writes: ArchiveWrites,
     private readonly config: Config,
     private readonly log: Log,
   ) {
@@ -124,6 +126,8 @@ export class AudioKeeper {
   async missing(audio: KeptAudio): Promise<KeptAudio | null> {
     const found = audio.key === null ? null : await this.archives.of(audio.store).stat(audio.key);
     if (found?.size === audio.size) return null;
+    // What there is of it may still be there.
+    if (audio.key !== null) await this.writes.begin(audio.store, audio.key);
     const asSeen = { _id: audio._id, state: 'live' as const, key: audio.key };
     const set = { state: 'storing' as const, key: null, updated_at: new Date() };
     if ((await this.kept.updateOne(asSeen, { $set: set })).modifiedCount !== 1)

@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { MongooseModule } from '@nestjs/mongoose';
 import { EventsModule } from '../events/events.module.js';
 import { StorageModule } from '../storage/storage.module.js';
+import { ArchiveWrite, ArchiveWriteSchema } from './archive-write.schema.js';
+import { ArchiveWrites } from './archive-writes.js';
 import { AudioKeeper } from './audio.keeper.js';
 import { AudioReader } from './audio.reader.js';
 import { KeptAudio, KeptAudioSchema } from './kept-audio.schema.js';
@@ -24,6 +26,7 @@ import { UploadsService } from './uploads.service.js';
     MongooseModule.forFeature([
       { name: Upload.name, schema: UploadSchema },
       { name: KeptAudio.name, schema: KeptAudioSchema },
+      { name: ArchiveWrite.name, schema: ArchiveWriteSchema },
       { name: Attempt.name, schema: AttemptSchema },
       { name: FinishedPiece.name, schema: FinishedPieceSchema },
     ]),
@@ -32,6 +35,7 @@ import { UploadsService } from './uploads.service.js';
     Ledger,
     LedgerNotes,
     AudioRemoval,
+    ArchiveWrites,
     AudioKeeper,
     AudioReader,
     StageByHand,
@@ -48,6 +52,7 @@ import { UploadsService } from './uploads.service.js';
     Ledger,
     LedgerNotes,
     AudioRemoval,
+    ArchiveWrites,
     AudioKeeper,
     AudioReader,
     StageByHand,

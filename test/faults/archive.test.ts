@@ -102,3 +102,45 @@ describeWithS3('a worker that is killed while it archives', () => {
     expect((await inBucket()).cutShort).toBe(0);
   });
 });
+
+describe('a worker that is killed while it archives into GridFS', () => {
+  let stand: Stand;
+
+  beforeAll(async () => {
+    stand = await Stand.start({ ARCHIVE_TIMEOUT_S: '10' });
+    await stand.api();
+  });
+  afterAll(() => stand.stop());
+
+  it('leaves no bytes that nothing knows of, and the audio whole', async () => {
+    const user = await stand.user('alice');
+    const session = uniqueId('kept');
+    await user.createSession(session, { retain_audio: true });
+    const audio = Buffer.concat([noise(session), randomBytes(24 * 2 ** 20)]);
+    const { json } = await user.upload(session, 'q1', audio);
+    const id = json.upload_id as string;
+    const chunks = stand.database.collection('archive.chunks');
+    const written = async () => (await chunks.distinct('files_id')).map(String);
+    const recorded = async () =>
+      (await stand.database.collection('archive_writes').find().toArray()).map(({ key }) => key as string);
+
+    for (let time = 1; time <= 2; time++) {
+      const before = await written();
+      const worker = await stand.worker();
+      await until(`attempt ${time} has begun to write`, async () =>
+        (await written()).some((key) => !before.includes(key)),
+      );
+      await worker.kill();
+      expect((await stand.row(id)).audio_state).toBe('stored');
+      expect(await recorded()).toEqual(expect.arrayContaining(await written()));
+    }
+    await stand.worker();
+    await until('it is archived, and its copy deleted', async () => (await stand.row(id)).audio_state === 'deleted');
+    expect(await stand.orphans()).toEqual([]);
+    expect(await written()).toHaveLength(1);
+    const response = await fetch(`http://127.0.0.1:${stand.balancer.port}/api/uploads/${id}/audio`, {
+      headers: { authorization: `Bearer ${user.token}` },
+    });
+    expect(Buffer.from(await response.arrayBuffer()).equals(audio)).toBe(true);
+  });
+});

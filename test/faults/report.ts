@@ -14,6 +14,7 @@ const WHY: Record<string, string> = {
   STAGE_BACKOFF_S: SHORT,
   SWEEP_INTERVAL_S: SHORT,
   DISPATCH_GRACE_S: SHORT,
+  ARCHIVE_TIMEOUT_S: SHORT,
   SHUTDOWN_TIMEOUT_S:
     'A process that is told to stop while what it waits for is away shall not be away for long itself.',
   TRANSCRIPTION_CONCURRENCY: 'Two workers on two cores: a queue that is never empty has more to lose.',

@@ -166,6 +166,7 @@ export class Stand {
     const look = async () => [
       ...(await rows.find(UNDER_WAY, { projection }).limit(3).toArray()),
       ...(await kept.find({ state: 'deleting' }).limit(3).toArray()),
+      ...(await this.database.collection('archive_writes').find().limit(3).toArray()),
     ];
     await until('everything has come to rest', look, ({ length }) => length === 0, timeoutMs);
   }
