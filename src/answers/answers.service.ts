@@ -8,7 +8,7 @@ import { Log } from '../common/logging.js';
 import { Idempotency, otherContent } from '../idempotency/idempotency.js';
 import type { Beginning } from '../idempotency/idempotency.js';
 import { SessionRepository } from '../sessions/session.repository.js';
-import type { InterviewSession } from '../sessions/session.schema.js';
+import type { AskedSession } from '../sessions/session.repository.js';
 import { Intake } from '../uploads/intake.js';
 import type { Incoming, Staged } from '../uploads/intake.js';
 import { Ledger } from '../uploads/ledger.js';
@@ -73,7 +73,7 @@ export class AnswersService {
   }
 
   private async take(
-    session: InterviewSession,
+    session: AskedSession,
     staged: Staged,
     fields: Record<string, unknown>,
     request: Request,
@@ -98,7 +98,7 @@ export class AnswersService {
    * @throws ValidationError, AppError as `Intake.stage`; NotFoundError when the session was erased meanwhile
    */
   async takeFile(
-    session: InterviewSession,
+    session: AskedSession,
     questionId: string,
     file: { name: string; bytes: AsyncIterable<Buffer>; maxBytes: number },
   ): Promise<UploadAccepted> {
@@ -107,7 +107,7 @@ export class AnswersService {
     return this.accept(session, staged, session.language);
   }
 
-  private async accept(session: InterviewSession, staged: Staged, spoken: string | null): Promise<UploadAccepted> {
+  private async accept(session: AskedSession, staged: Staged, spoken: string | null): Promise<UploadAccepted> {
     const accepted = await this.takes.accept(session, {
       questionId: staged.upload.question_id,
       source: 'audio',
@@ -182,15 +182,15 @@ export class AnswersService {
     return { status: 'completed', question_id: questionId, transcription_status: 'completed', source: 'text' };
   }
 
-  private async open(userId: string, sessionId: string, questionId: string): Promise<InterviewSession> {
-    const session = await this.sessions.get(userId, sessionId);
+  private async open(userId: string, sessionId: string, questionId: string): Promise<AskedSession> {
+    const session = await this.sessions.about(userId, sessionId, questionId);
     const listed = session.questions.length === 0 || session.questions.some(({ id }) => id === questionId);
     if (!listed) throw new NotFoundError('Question');
     return session;
   }
 }
 
-function incoming(session: InterviewSession, questionId: string): Incoming {
+function incoming(session: AskedSession, questionId: string): Incoming {
   return {
     kind: 'answer',
     user_id: session.user_id,

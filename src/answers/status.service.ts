@@ -30,8 +30,8 @@ export class StatusService {
 
   /** @throws NotFoundError for a session or answer that is not there */
   async ofQuestion(userId: string, sessionId: string, questionId: string): Promise<QuestionStatus> {
-    const session = await this.sessions.get(userId, sessionId);
-    const answer = session.answers[questionId];
+    const { answers } = await this.sessions.about(userId, sessionId, questionId);
+    const answer = answers[questionId];
     if (!answer) throw new NotFoundError('Answer');
     return questionStatus(answer);
   }

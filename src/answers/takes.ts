@@ -3,7 +3,8 @@ import { NotFoundError } from '../common/app-error.js';
 import { Dispatcher } from '../queue/dispatcher.js';
 import { StageRestart } from '../queue/stage-restart.js';
 import { SessionRepository } from '../sessions/session.repository.js';
-import type { Answer, InterviewSession, TranscriptionStatus } from '../sessions/session.schema.js';
+import type { AskedSession } from '../sessions/session.repository.js';
+import type { Answer, TranscriptionStatus } from '../sessions/session.schema.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
@@ -49,7 +50,7 @@ export class Takes {
   ) {}
 
   /** @throws NotFoundError when the session was erased meanwhile */
-  async accept(seen: InterviewSession, take: Take): Promise<Accepted> {
+  async accept(seen: AskedSession, take: Take): Promise<Accepted> {
     let session = seen;
     let row: Upload | null = null;
     for (;;) {

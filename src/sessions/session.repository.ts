@@ -11,12 +11,28 @@ import { nativeCollection } from '../common/mongo-collection.js';
 import { Outbox } from '../events/outbox.js';
 import { owing } from '../events/owed.js';
 import { sessionKey } from './session.schema.js';
-import type { Answer, InterviewSession } from './session.schema.js';
+import type { Answer, InterviewSession, Question } from './session.schema.js';
 
 const DUPLICATE_KEY = 11000;
 
 /** What tells whether a session has changed: `rev` counts every change of one `_id`. */
 export type SessionHead = Pick<InterviewSession, '_id' | 'key' | 'rev' | 'erasing_since'>;
+
+/** A session with the answer to one question alone: what a long interview's other transcripts weigh, nobody need carry. */
+export type AskedSession = Pick<
+  InterviewSession,
+  'key' | 'user_id' | 'session_id' | 'language' | 'retain_audio' | 'erasing_since' | 'answers'
+> & { questions: Pick<Question, 'id'>[] };
+
+const ASKED = {
+  key: 1,
+  user_id: 1,
+  session_id: 1,
+  language: 1,
+  retain_audio: 1,
+  erasing_since: 1,
+  'questions.id': 1,
+} as const;
 
 /** Sessions and the answers in them. Everything is asked for by its owner: another user's session is not there. */
 @Injectable()
@@ -25,10 +41,17 @@ export class SessionRepository {
   private readonly writes: GroupCommit<InterviewSession>;
 
   /** Reads that are asked for in the same turn of the event loop go to MongoDB as one: polling is most of the traffic. */
-  private readonly loader = this.batched((keys) => this.load<InterviewSession>(keys, {}));
-  private readonly heads = this.batched((keys) =>
+  private readonly loader = this.batched((keys: readonly string[]) => this.load<InterviewSession>(keys, {}));
+  private readonly heads = this.batched((keys: readonly string[]) =>
     this.load<SessionHead>(keys, { projection: { key: 1, rev: 1, erasing_since: 1 } }),
   );
+  private readonly asked = this.batched((asked: readonly { key: string; questionId: string }[]) => {
+    const answers = Object.fromEntries(asked.map(({ questionId }) => [`answers.${questionId}`, 1]));
+    return this.load<AskedSession>(
+      asked.map(({ key }) => key),
+      { projection: { ...ASKED, ...answers } },
+    );
+  });
 
   constructor(
     @InjectConnection() connection: Connection,
@@ -38,7 +61,7 @@ export class SessionRepository {
     this.writes = new GroupCommit(this.sessions);
   }
 
-  private batched<T>(load: (keys: readonly string[]) => Promise<(T | null)[]>): DataLoader<string, T | null> {
+  private batched<K, T>(load: (keys: readonly K[]) => Promise<(T | null)[]>): DataLoader<K, T | null> {
     const batchScheduleFn = (run: () => void) => void setImmediate(run);
     return new DataLoader(load, { cache: false, maxBatchSize: 100, batchScheduleFn });
   }
@@ -66,6 +89,13 @@ export class SessionRepository {
     const head = await this.heads.load(sessionKey(userId, sessionId));
     if (!head || head.erasing_since) throw new NotFoundError('Session');
     return head;
+  }
+
+  /** The session as far as one question goes. @throws NotFoundError as `get` */
+  async about(userId: string, sessionId: string, questionId: string): Promise<AskedSession> {
+    const session = await this.asked.load({ key: sessionKey(userId, sessionId), questionId });
+    if (!session || session.erasing_since) throw new NotFoundError('Session');
+    return session;
   }
 
   async find(userId: string, sessionId: string): Promise<InterviewSession | null> {
@@ -113,16 +143,16 @@ export class SessionRepository {
    *
    * @returns false when another take came in between, or the session is gone
    */
-  async replaceAnswer(session: InterviewSession, answer: Answer, expected: string | null): Promise<boolean> {
+  async replaceAnswer({ key }: { key: string }, answer: Answer, expected: string | null): Promise<boolean> {
     const path = `answers.${answer.question_id}`;
     return this.writes.update({
       filter: {
-        key: session.key,
+        key,
         erasing_since: { $exists: false },
         [`${path}.upload_id`]: expected === null ? { $exists: false } : expected,
       },
       update: { $set: { [path]: answer, updated_at: new Date() }, $inc: { rev: 1 } },
-      which: { key: session.key },
+      which: { key },
       shows: ({ answers }) => answers[answer.question_id]?.upload_id === answer.upload_id,
     });
   }
