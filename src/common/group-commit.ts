@@ -27,10 +27,13 @@ export class GroupCommit<T extends mongo.BSON.Document> {
   readonly insert: (document: mongo.OptionalUnlessRequiredId<T>) => Promise<void>;
   /** @returns false when the filter matched nothing */
   readonly update: (change: ConditionalUpdate<T>) => Promise<boolean>;
+  /** As `update`, where `which` is an `_id`; resolves with the document as it is then, null when the filter matched nothing. */
+  readonly take: (change: ConditionalUpdate<T>) => Promise<mongo.WithId<T> | null>;
 
   constructor(private readonly collection: mongo.Collection<T>) {
     this.insert = grouped<mongo.OptionalUnlessRequiredId<T>, void>((documents) => this.insertAll(documents));
     this.update = grouped<ConditionalUpdate<T>, boolean>((changes) => this.updateAll(changes));
+    this.take = grouped<ConditionalUpdate<T>, mongo.WithId<T> | null>((changes) => this.takeAll(changes));
   }
 
   private async insertAll(documents: readonly mongo.OptionalUnlessRequiredId<T>[]): Promise<(void | Error)[]> {
@@ -83,9 +86,33 @@ export class GroupCommit<T extends mongo.BSON.Document> {
     return Promise.all(changes.map(async (change, index) => faults.get(index) ?? this.wasMade(change)));
   }
 
-  private async wasMade({ which, shows }: ConditionalUpdate<T>): Promise<boolean> {
+  private async takeAll(changes: readonly ConditionalUpdate<T>[]): Promise<(mongo.WithId<T> | null | Error)[]> {
+    if (changes.length === 1) {
+      const { filter, update } = changes[0]!;
+      const after = await this.collection.findOneAndUpdate(filter, update, { returnDocument: 'after' });
+      return [after ?? (await this.made(changes[0]!))];
+    }
+    const outcomes = await this.updateAll(changes);
+    const taken = changes.filter((_, index) => outcomes[index] === true).map(({ which }) => which._id);
+    const documents = new Map<string, mongo.WithId<T>>();
+    if (taken.length > 0)
+      for await (const document of this.collection.find({ _id: { $in: taken } } as mongo.Filter<T>))
+        documents.set(JSON.stringify(document._id), document);
+    return changes.map(({ which, shows }, index) => {
+      const outcome = outcomes[index];
+      if (outcome instanceof Error) return outcome;
+      const document = documents.get(JSON.stringify(which._id));
+      return document && shows(document as T) ? document : null;
+    });
+  }
+
+  private async wasMade(change: ConditionalUpdate<T>): Promise<boolean> {
+    return (await this.made(change)) !== null;
+  }
+
+  private async made({ which, shows }: ConditionalUpdate<T>): Promise<mongo.WithId<T> | null> {
     const document = await this.collection.findOne(which);
-    return document !== null && shows(document as T);
+    return document !== null && shows(document as T) ? document : null;
   }
 }
 

@@ -48,7 +48,7 @@ export class StageLedger {
   async claim(id: mongo.ObjectId, stage: StageName, worker: string): Promise<Claim | null> {
     const now = new Date();
     const token = randomUUID();
-    const claimed = await this.ledger.writes.update({
+    const row = await this.ledger.writes.take({
       filter: {
         _id: id,
         state: 'committed',
@@ -69,12 +69,10 @@ export class StageLedger {
         $unset: { link_due: 1 },
       },
       which: { _id: id },
-      shows: (row) => row.stages[stage]?.token === token,
+      shows: ({ stages }) => stages[stage]?.token === token,
     });
-    if (!claimed) return null;
-    const row = await this.ledger.find(id);
     const held = row?.stages[stage];
-    if (!row || held?.token !== token) return null;
+    if (!row || !held) return null;
     return { id, stage, token, row, attempt: held.attempts, claimedAt: now };
   }
 

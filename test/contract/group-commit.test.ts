@@ -36,13 +36,13 @@ describe('writes that come together', () => {
     await connection.close();
   });
 
-  const take = (id: number, by: string) =>
-    writes.update({
-      filter: { _id: id, state: 'due' },
-      update: { $set: { state: 'taken', by } },
-      which: { _id: id },
-      shows: (row) => row.by === by,
-    });
+  const taking = (id: number, by: string) => ({
+    filter: { _id: id, state: 'due' },
+    update: { $set: { state: 'taken', by } },
+    which: { _id: id },
+    shows: (row: Row) => row.by === by,
+  });
+  const take = (id: number, by: string) => writes.update(taking(id, by));
   const insert = (ids: number[]) => Promise.all(ids.map((_id) => writes.insert({ _id, state: 'due' })));
   const hundred = Array.from({ length: 100 }, (_, index) => index);
 
@@ -73,6 +73,20 @@ describe('writes that come together', () => {
     expect(await Promise.all([take(1, 'a')])).toEqual([true]);
     expect(await Promise.all([take(1, 'b')])).toEqual([false]);
     expect(await Promise.all([take(1, 'a'), take(2, 'a')])).toEqual([true, true]);
+  });
+
+  it('give the document to who took it, alone or together with others, and nothing to who lost', async () => {
+    await insert([1, 2, 3]);
+    commands.length = 0;
+    const taken = (id: number, by: string) => ({ _id: id, state: 'taken', by });
+    expect(await writes.take(taking(1, 'a'))).toEqual(taken(1, 'a'));
+    expect(commands).toEqual(['findAndModify']);
+    const three = await Promise.all([1, 2, 3].map((id) => writes.take(taking(id, 'b'))));
+    expect(three).toEqual([null, taken(2, 'b'), taken(3, 'b')]);
+    expect(await writes.take(taking(1, 'b'))).toBeNull();
+    // The server had made it already, and its answer was lost.
+    expect(await writes.take(taking(2, 'b'))).toEqual(taken(2, 'b'));
+    expect(await Promise.all([2, 3].map((id) => writes.take(taking(id, 'b'))))).toEqual([taken(2, 'b'), taken(3, 'b')]);
   });
 
   it('fail one by one: a duplicate key or a document that cannot be written takes no other with it', async () => {
