@@ -1,10 +1,12 @@
 import DataLoader from 'dataloader';
+import { nextTurn } from './loop-turn.js';
 
 const MOST = 100;
 
 /**
  * Makes one command of what many ask for: what comes while a group is under way waits for it and goes as the next group,
- * what comes alone goes at once. Under load a round trip serves many; without load nobody waits.
+ * what comes alone goes at once. Under load a round trip serves many; without load nobody waits. What many do with their answers
+ * is spread over several turns of the event loop.
  *
  * @param run takes the group, returns a result or an Error for each of its items, in their order
  * @param most items in a group
@@ -22,5 +24,10 @@ export function grouped<I, O>(
     },
     { cache: false, maxBatchSize: most, batchScheduleFn: (start) => void underWay.then(start) },
   );
-  return (item) => loader.load(item);
+  return async (item) => {
+    const answer = await loader.load(item);
+    const turn = nextTurn();
+    if (turn) await turn;
+    return answer;
+  };
 }

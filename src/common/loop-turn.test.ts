@@ -1,3 +1,4 @@
+import { setImmediate as nextLoop } from 'node:timers/promises';
 import { nextTurn } from './loop-turn.js';
 
 /** Keeps the event loop busy. */
@@ -7,26 +8,49 @@ function work(ms: number): void {
 }
 
 describe('work that comes in many pieces', () => {
+  beforeEach(() => nextLoop());
+
   it('goes on at once while a turn of the event loop is young', () => {
     expect(nextTurn()).toBeNull();
     expect(nextTurn()).toBeNull();
   });
 
-  it('lets timers run in between once a turn is long', async () => {
-    let longest = 0;
-    let last = performance.now();
-    const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }, 1);
-    // Each piece follows the one before in the same turn unless it is told to wait: 400 ms in one go.
-    for (let piece = 0; piece < 200; piece++) {
+  /** @returns how many times the event loop went round */
+  async function loopsDuring(run: () => Promise<void>): Promise<number> {
+    let [loops, over] = [0, false];
+    const count = () => {
+      loops += 1;
+      if (!over) setImmediate(count);
+    };
+    setImmediate(count);
+    await run();
+    over = true;
+    return loops;
+  }
+
+  it('leaves a turn that is long, piece after piece', async () => {
+    const loops = await loopsDuring(async () => {
+      // Each follows the one before in the same turn unless it is told to wait.
+      for (let piece = 0; piece < 50; piece++) {
+        const turn = nextTurn();
+        if (turn) await turn;
+        work(2);
+      }
+    });
+    expect(loops).toBeGreaterThan(8);
+  });
+
+  it('leaves it when all pieces come at once, and goes on in their order', async () => {
+    const order: number[] = [];
+    const piece = async (number: number) => {
       const turn = nextTurn();
       if (turn) await turn;
       work(2);
-    }
-    clearInterval(timer);
-    expect(longest).toBeGreaterThan(0);
-    expect(longest).toBeLessThan(200);
+      order.push(number);
+    };
+    const pieces = Array.from({ length: 50 }, (_, number) => number);
+    const loops = await loopsDuring(async () => void (await Promise.all(pieces.map(piece))));
+    expect(loops).toBeGreaterThan(8);
+    expect(order).toEqual(pieces);
   });
 });
