@@ -17,10 +17,10 @@ const CHUNK_SIZE = 1 << 20;
 const LANES = 2;
 /** Full chunks on their way at once, over all uploads: the driver copies each twice, and garbage of that size is costly. */
 const CHUNKS_UNDER_WAY = 6;
-/** Up to so much is held as it came, and written as one piece. */
+/** Most files are smaller than this, and need no chunk's buffer. */
 const SMALL = 256 * 1024;
-/** Buffers that are kept for the next upload. */
-const SPARE_BUFFERS = 16;
+/** Bytes in buffers of each size that are kept for the next uploads. */
+const SPARE_BYTES = 16 * 2 ** 20;
 
 interface Chunk {
   _id: mongo.ObjectId;
@@ -43,7 +43,7 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   private readonly files: mongo.Collection<GridFile>;
   private readonly chunks: mongo.Collection<Chunk>;
   private readonly gate = new Gate(CHUNKS_UNDER_WAY);
-  private readonly spare: Buffer[] = [];
+  private readonly buffers = new Buffers();
   private readonly descriptions: GroupCommit<GridFile>;
   private readonly describe = grouped((ids: readonly mongo.ObjectId[]) => this.describeAll(ids));
 
@@ -61,7 +61,7 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   }
 
   create(id?: string): AudioSink {
-    return new GridFsSink(this.files, this.descriptions, this.chunks, this.gate, this.spare, new mongo.ObjectId(id));
+    return new GridFsSink(this.files, this.descriptions, this.chunks, this.gate, this.buffers, new mongo.ObjectId(id));
   }
 
   open(id: string, range?: { start: number; end: number }): Readable {
@@ -153,14 +153,29 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   }
 }
 
+/** Buffers that are used again: garbage of their size is what makes V8 collect. */
+class Buffers {
+  private readonly spare = new Map<number, Buffer[]>([
+    [SMALL, []],
+    [CHUNK_SIZE, []],
+  ]);
+
+  take(size: number): Buffer {
+    return this.spare.get(size)!.pop() ?? Buffer.allocUnsafeSlow(size);
+  }
+
+  giveBack(buffer: Buffer): void {
+    const spare = this.spare.get(buffer.length)!;
+    if (spare.length * buffer.length < SPARE_BYTES) spare.push(buffer);
+  }
+}
+
 /**
  * One pass from the socket into `fs.chunks`. What comes is copied into a chunk's buffer at once: pieces that are held until there is
  * enough of them grow old, and old garbage is collected late.
  */
 class GridFsSink implements AudioSink {
   readonly id: string;
-  /** The first bytes, as they came: most files are small and need no chunk's buffer. */
-  private readonly loose: Buffer[] = [];
   /** The chunk that is being filled. */
   private filling: Buffer | null = null;
   private filled = 0;
@@ -175,7 +190,7 @@ class GridFsSink implements AudioSink {
     private readonly descriptions: GroupCommit<GridFile>,
     private readonly chunks: mongo.Collection<Chunk>,
     private readonly gate: Gate,
-    private readonly spare: Buffer[],
+    private readonly buffers: Buffers,
     private readonly fileId: mongo.ObjectId,
   ) {
     this.id = fileId.toHexString();
@@ -184,29 +199,30 @@ class GridFsSink implements AudioSink {
   async write(bytes: Buffer): Promise<void> {
     this.check();
     this.length += bytes.length;
-    if (!this.filling) {
-      this.loose.push(bytes);
-      this.filled += bytes.length;
-      if (this.filled <= SMALL) return;
-      const pieces = this.loose.splice(0);
-      this.filled = 0;
-      for (const piece of pieces) await this.fill(piece);
-    } else await this.fill(bytes);
-  }
-
-  private check(): void {
-    if (this.failure) throw this.failure;
-  }
-
-  private async fill(bytes: Buffer): Promise<void> {
     let rest = bytes;
     while (rest.length > 0) {
-      this.filling ??= this.spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_SIZE);
-      const taken = rest.copy(this.filling, this.filled);
+      const buffer = this.room();
+      const taken = rest.copy(buffer, this.filled);
       this.filled += taken;
       rest = rest.subarray(taken);
       if (this.filled === CHUNK_SIZE) await this.sendFull();
     }
+  }
+
+  /** A buffer that is not full: a small one for the first bytes, until they outgrow it. */
+  private room(): Buffer {
+    const small = this.filling;
+    if (small && this.filled < small.length) return small;
+    this.filling = this.buffers.take(small || this.count > 0 ? CHUNK_SIZE : SMALL);
+    if (small) {
+      small.copy(this.filling);
+      this.buffers.giveBack(small);
+    }
+    return this.filling;
+  }
+
+  private check(): void {
+    if (this.failure) throw this.failure;
   }
 
   /** Starts writing the full chunk once there is a place for it. Until then nothing more is taken: that is the back-pressure. */
@@ -220,17 +236,13 @@ class GridFsSink implements AudioSink {
     this.filled = 0;
     this.send(buffer, () => {
       this.gate.leave();
-      this.keep(buffer);
+      this.buffers.giveBack(buffer);
     });
     if (this.underWay.size >= LANES) await Promise.race(this.underWay);
     this.check();
   }
 
-  private keep(buffer: Buffer): void {
-    if (this.spare.length < SPARE_BUFFERS) this.spare.push(buffer);
-  }
-
-  private send(bytes: Buffer, over?: () => void): void {
+  private send(bytes: Buffer, over: () => void): void {
     const chunk = { _id: new mongo.ObjectId(), files_id: this.fileId, n: this.count++, data: new mongo.Binary(bytes) };
     const written: Promise<void> = this.chunks
       .insertOne(chunk)
@@ -242,7 +254,7 @@ class GridFsSink implements AudioSink {
       )
       .then(() => {
         this.underWay.delete(written);
-        over?.();
+        over();
       });
     this.underWay.add(written);
   }
@@ -254,13 +266,12 @@ class GridFsSink implements AudioSink {
 
   async finish(file: FileDescription): Promise<void> {
     this.check();
-    const { filling, filled, loose } = this;
+    const { filling, filled } = this;
     // It goes back to the spare ones when it is written. Were it still ours then, `abort` would give it back once more, and two
     // chunks would be filled in one buffer.
     this.filling = null;
     this.filled = 0;
-    if (filling && filled > 0) this.send(filling.subarray(0, filled), () => this.keep(filling));
-    else if (filled > 0) this.send(loose.length === 1 ? loose[0]! : Buffer.concat(loose));
+    if (filling) this.send(filling.subarray(0, filled), () => this.buffers.giveBack(filling));
     // Beside the last chunks, not after them: the ledger row is committed only once both are durable.
     this.described = this.descriptions.insert({
       _id: this.fileId,
@@ -277,8 +288,7 @@ class GridFsSink implements AudioSink {
   async abort(): Promise<void> {
     this.failure ??= new Error('The sink was aborted');
     await Promise.all(this.underWay);
-    this.loose.length = 0;
-    if (this.filling) this.keep(this.filling);
+    if (this.filling) this.buffers.giveBack(this.filling);
     this.filling = null;
     await this.described.catch(() => undefined);
     await this.chunks.deleteMany({ files_id: this.fileId });

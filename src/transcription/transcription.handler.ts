@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
@@ -58,8 +59,16 @@ export class TranscriptionHandler extends StageHandler {
       { upload_id: claim.id.toHexString(), attempt: claim.attempt },
       `Starting transcription: ${where}`,
     );
-    const cached = await this.cache.find(row, this.transcriber.id);
-    const transcript = cached ?? (await this.transcribe(context, fileId));
+    // The row knows how long the file is: the store need not look it up.
+    const audio = readAhead(() => this.store.open(fileId, { start: 0, end: row.size ?? 0 }));
+    let cached: Transcript | null;
+    let transcript: Transcript;
+    try {
+      cached = await this.cache.find(row, this.transcriber.id);
+      transcript = cached ?? (await this.transcribe(context, audio.open));
+    } finally {
+      audio.close();
+    }
     const seconds = (performance.now() - started) / 1000;
     if (transcript.duration && !cached)
       this.metrics.realTimeFactor.labels(transcript.transcriber).observe(seconds / transcript.duration);
@@ -78,19 +87,13 @@ export class TranscriptionHandler extends StageHandler {
     return { transcript, transcribed_at: new Date(), audio_state: row.retain_audio ? 'stored' : 'deleting' };
   }
 
-  private async transcribe({ claim, signal, allow }: StageContext, fileId: string): Promise<Transcript> {
+  private async transcribe({ claim, signal, allow }: StageContext, open: () => Readable): Promise<Transcript> {
     const { row } = claim;
     const pieces = new MongoPieceStore(this.ledger, claim.id, this.transcriber.id);
     // A small file may hold days of silence: its length is known only as it is decoded.
     const tooLong = new AbortController();
-    const size = row.size ?? 0;
     const transcript = await this.transcriber.transcribe({
-      // The row knows how long the file is: the store need not look it up.
-      audio: {
-        open: () => this.store.open(fileId, { start: 0, end: size }),
-        size,
-        contentType: row.content_type ?? '',
-      },
+      audio: { open, size: row.size ?? 0, contentType: row.content_type ?? '' },
       language: row.language,
       signal: AbortSignal.any([signal, tooLong.signal]),
       onDuration: (seconds) => {
@@ -111,6 +114,22 @@ export class TranscriptionHandler extends StageHandler {
     if (row.audio_state !== 'deleting' || !row.file_id) return;
     this.removal.remove(row._id, row.file_id.toHexString());
   }
+}
+
+/** Reads while the cache is asked, which nearly always knows nothing of the audio: who opens it first finds its beginning there. */
+function readAhead(open: () => Readable): { open: () => Readable; close: () => void } {
+  const first = open();
+  // Whoever reads it hears of it, and nobody else.
+  first.on('error', () => undefined).read(0);
+  let next: Readable | null = first;
+  return {
+    open: () => {
+      const stream = next ?? open();
+      next = null;
+      return stream;
+    },
+    close: () => void first.destroy(),
+  };
 }
 
 function tooLongError(longestS: number): PermanentError {

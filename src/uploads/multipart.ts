@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import type { Readable } from 'node:stream';
 import multer from 'multer';
 import { AppError, ValidationError } from '../common/app-error.js';
+import { piecesOf } from '../common/pieces-of.js';
 import { Config } from '../config/config.js';
 import { Intake, tooLarge } from './intake.js';
 import type { Incoming, Staged } from './intake.js';
@@ -114,7 +115,7 @@ export class AudioForm {
     reception.stream = file.stream;
     const upload = { ...reception.upload, file_name: safeName(file.originalname) };
     // Were the stream destroyed at once when the intake refuses it, the parser's complaint would hide the reason.
-    const bytes = file.stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    const bytes = piecesOf(file.stream);
     try {
       const staged = await this.intake.stage(bytes, upload, this.maxBytes);
       // The form may have been refused while the last bytes were written.
