@@ -69,16 +69,25 @@ class Stack {
 /**
  * Vivavoce as it ships: hashing, sniffing, ledger, auth and limits on.
  *
- * @param {{stubMs?: number, env?: object, nodeArgs?: string[], workerArgs?: string[]}} options `stubMs`: what the loopback engine takes
+ * @param {{stubMs?: number, engine?: 'process' | 'http', env?: object, nodeArgs?: string[]}} options `stubMs`: what the engine
+ *   takes; `engine`: a function of the worker, as the reference's is, or an OpenAI-compatible server on loopback
  */
-export async function startVivavoce({ stubMs = 100, env = {}, nodeArgs = [], workerArgs = [] } = {}) {
+export async function startVivavoce({
+  stubMs = 100,
+  engine = 'process',
+  env = {},
+  nodeArgs = [],
+  workerArgs = [],
+} = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'vivavoce-bench-'));
   const servers = await backends(folder);
   const [port, stubPort] = [await freePort(), await freePort()];
-  const stub = new Measured('stub', folder, process.execPath, [join(ROOT, 'bench/openai-stub.mjs')], {
-    STUB_MS: String(stubMs),
-    STUB_PORT: String(stubPort),
-  });
+  const stubSettings = { STUB_MS: String(stubMs), STUB_PORT: String(stubPort) };
+  const overHttp = engine === 'http';
+  const extra = overHttp
+    ? [new Measured('stub', folder, process.execPath, [join(ROOT, 'bench/openai-stub.mjs')], stubSettings)]
+    : [];
+  const preloaded = overHttp ? [] : ['--import', join(ROOT, 'bench/side/engine-in-process.mjs')];
   const settings = {
     MONGODB_URI: servers.mongoUrl,
     REDIS_URL: servers.redisUrl,
@@ -106,8 +115,10 @@ export async function startVivavoce({ stubMs = 100, env = {}, nodeArgs = [], wor
   const headers = { authorization: `Bearer ${token}` };
   const startWorker = async () => {
     const workerPort = await freePort();
-    const worker = new Measured('worker', folder, process.execPath, [...workerArgs, main, 'worker'], {
+    const worker = new Measured('worker', folder, process.execPath, [...workerArgs, ...preloaded, main, 'worker'], {
       ...settings,
+      ...stubSettings,
+      DIST_DIR: DIST,
       WORKER_PORT: String(workerPort),
     });
     await until('the worker', async () => (await fetch(`http://127.0.0.1:${workerPort}/health/live`)).ok, {
@@ -118,7 +129,7 @@ export async function startVivavoce({ stubMs = 100, env = {}, nodeArgs = [], wor
   return new Stack('vivavoce', folder, {
     servers,
     api,
-    extra: [stub],
+    extra,
     base: `${base}/api`,
     headers,
     databaseName: 'vivavoce',
