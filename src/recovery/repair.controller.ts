@@ -1,10 +1,11 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { IsBoolean, IsOptional, IsString, Matches } from 'class-validator';
+import { IsOptional, IsString, Matches } from 'class-validator';
 import { type Actor, CurrentActor } from '../audit/actor.decorator.js';
 import { Audit } from '../audit/audit.js';
 import { Roles } from '../auth/auth.decorators.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
+import { IsFlag } from '../common/lax.decorators.js';
 import { CATEGORIES } from './finding.js';
 import { RepairService } from './repair.service.js';
 import type { RepairReport } from './repair.service.js';
@@ -20,7 +21,7 @@ export class RepairRequest {
 
   @ApiPropertyOptional({ default: false, description: 'Say what would be done, and do nothing.', example: true })
   @IsOptional()
-  @IsBoolean()
+  @IsFlag()
   dry_run?: boolean;
 }
 

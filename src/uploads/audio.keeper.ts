@@ -178,14 +178,14 @@ export class AudioKeeper {
   }
 
   /**
-   * Deletes kept audio that no row refers to (any more). True if bytes were deleted.
+   * Deletes kept audio that no row refers to (any more). True if bytes were deleted, by this call or by another at the same time.
    *
    * @throws TransientError while another process is at it; AppError `archive_away`
    */
   async collect(id: mongo.ObjectId, patienceMs = PATIENCE_MS): Promise<boolean> {
     const token = randomUUID();
     const audio = await this.kept.findOne({ _id: id });
-    if (!audio) return false;
+    if (!audio) return true;
     const isFree = audio.state !== 'deleting' || Date.now() - audio.updated_at.getTime() > STALE_MS;
     if (!isFree) {
       // Somebody is at it, mostly for a moment, to find that others refer to it; if that process dies, the sweep comes by.

@@ -1,15 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import {
-  ArrayMaxSize,
-  ArrayMinSize,
-  ArrayUnique,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsOptional,
-  IsString,
-  Length,
-} from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsOptional, IsString, Length } from 'class-validator';
+import { IsFlag } from '../common/lax.decorators.js';
 import { EVENT_TYPES } from '../events/owed.js';
 import type { EventType } from '../events/owed.js';
 import type { Webhook, WebhookScope } from './webhook.schema.js';
@@ -54,7 +45,7 @@ export class CreateWebhook {
 
   @ApiPropertyOptional({ default: true, example: true })
   @IsOptional()
-  @IsBoolean()
+  @IsFlag()
   enabled?: boolean;
 
   @ApiPropertyOptional({
@@ -99,7 +90,7 @@ export class ChangeWebhook {
 
   @ApiPropertyOptional({ description: 'What is due is cancelled when it is disabled.', example: true })
   @IsOptional()
-  @IsBoolean()
+  @IsFlag()
   enabled?: boolean;
 
   @ApiPropertyOptional({
@@ -107,7 +98,7 @@ export class ChangeWebhook {
     example: false,
   })
   @IsOptional()
-  @IsBoolean()
+  @IsFlag()
   rotate_secret?: boolean;
 }
 

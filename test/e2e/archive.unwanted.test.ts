@@ -93,6 +93,22 @@ describe('kept audio', () => {
     expect(status).toBe(200);
   });
 
+  it('that the sweep gives up while its session is erased counts as erased', async () => {
+    const { upload_id, sha256 } = await archived('q1', undefined, 'swept');
+    const { _id, key } = await keptOf(sha256);
+    const marked = { state: 'deleting', token: 'of-the-sweep', updated_at: new Date() };
+    await collection('kept_audio').updateOne({ _id }, { $set: marked });
+    const erasing = alice.delete('/api/sessions/swept');
+    await eventually(async () => {
+      const row = await collection('uploads').findOne({ _id: new mongo.ObjectId(upload_id as string) });
+      expect(row).toMatchObject({ kept_state: 'releasing' });
+    });
+    await collection('archive.chunks').deleteMany({ files_id: new mongo.ObjectId(key as string) });
+    await collection('archive.files').deleteOne({ _id: new mongo.ObjectId(key as string) });
+    await collection('kept_audio').deleteOne({ _id });
+    expect((await erasing).body).toMatchObject({ answers: 1, audio_files: 1 });
+  });
+
   it('that is archived while its session is erased goes with it', async () => {
     const { upload_id, sha256 } = await archived('q1', undefined, 'erased');
     const { _id, kept_id }: Json = await collection('uploads').findOne({

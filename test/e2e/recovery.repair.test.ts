@@ -50,6 +50,8 @@ describe('repair', () => {
     expect((await alice.post('/api/admin/content/repair', ask)).status).toBe(403);
     expect((await admin.post('/api/admin/content/repair', { plan_id: '$where' })).status).toBe(422);
     expect((await admin.post('/api/admin/content/repair', {})).status).toBe(422);
+    expect((await admin.post('/api/admin/content/repair', { plan_id, dry_run: 'perhaps' })).status).toBe(422);
+    expect((await admin.post('/api/admin/content/repair', { plan_id, dry_run: 'yes' })).body.dry_run).toBe(true);
     const unknown = await repair('0123456789abcdef01234567');
     expect([unknown.status, unknown.body]).toEqual([404, { detail: 'Plan not found' }]);
     await service.db.collection('verify_plans').updateOne({ _id: id(plan_id) }, { $set: { finished_at: null } });

@@ -343,7 +343,7 @@ describe('webhooks', () => {
     const second = await user.post('/api/webhooks', {
       url: receiver.url(path),
       events: ['answer.failed'],
-      enabled: false,
+      enabled: 'no',
     });
     expect(second.body.enabled).toBe(false);
     const first = (await user.get('/api/webhooks?limit=1')).body;
@@ -430,6 +430,7 @@ describe('webhooks', () => {
       [{ ...good, events: ['answer.eaten'] }, ['body', 'events', 0]],
       [{ ...good, events: ['answer.failed', 'answer.failed'] }, ['body', 'events']],
       [{ ...good, events: ['alert.firing'] }, ['body', 'events', 0]],
+      [{ ...good, enabled: 'perhaps' }, ['body', 'enabled']],
       [{ events: ['answer.failed'] }, ['body', 'url']],
     ] as const) {
       const { status, body } = await user.post('/api/webhooks', input);
