@@ -10,6 +10,7 @@ const { OpenAiTranscriber } = await import(
   pathToFileURL(`${process.env.DIST_DIR}/transcription/openai.transcriber.js`).href
 );
 
+OpenAiTranscriber.prototype.check = () => Promise.resolve();
 OpenAiTranscriber.prototype.transcribe = async function transcribe({ audio, onDuration }) {
   let size = 0;
   for await (const bytes of audio.open()) size += bytes.length;

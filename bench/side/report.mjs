@@ -20,6 +20,7 @@ export function report(results, { reps, seconds, command }) {
     `Machine: ${cpus()[0].model}, ${cpus().length} cores, ${memory()}, Node ${process.version}, ${process.platform} ${process.arch}. MongoDB: ` +
       `${mongoEngine().label}. Everything on loopback of this machine; each run has a MongoDB, a Redis and processes of its own.`,
     'Vivavoce has hashing, sniffing, ledger, authentication and limits on; the reference (FastAPI, GridFS, Celery) has none of them. ' +
+      'The engine of both is a function of the worker that reads the audio and takes the time that is told. ' +
       'While uploads are measured both workers are off. "CPU" is what the API process uses for a request (user and system, all threads), ' +
       'the figure that neighbours disturb least; "MongoDB" is what the engine uses for it. `others`: cores used by processes that are no part of the run.',
   ];

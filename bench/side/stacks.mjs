@@ -9,6 +9,7 @@ import { Measured, freePort, until } from './processes.mjs';
 import { mongoEngine, reference } from './tools.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const ENGINE = join(ROOT, 'bench/side/engine-in-process.mjs');
 const DIST = process.env.DIST_DIR ?? join(ROOT, 'dist');
 const SECRET = 'a secret that is good for nothing but this benchmark';
 
@@ -43,7 +44,7 @@ class Stack {
   }
 
   get processes() {
-    return [...this.servers.processes, ...this.extra, this.api, ...this.workers];
+    return [...this.servers.processes, this.api, ...this.workers];
   }
 
   async database(work) {
@@ -69,25 +70,12 @@ class Stack {
 /**
  * Vivavoce as it ships: hashing, sniffing, ledger, auth and limits on.
  *
- * @param {{stubMs?: number, engine?: 'process' | 'http', env?: object, nodeArgs?: string[]}} options `stubMs`: what the engine
- *   takes; `engine`: a function of the worker, as the reference's is, or an OpenAI-compatible server on loopback
+ * @param {{stubMs?: number, env?: object, nodeArgs?: string[], workerArgs?: string[]}} options `stubMs`: what the engine takes
  */
-export async function startVivavoce({
-  stubMs = 100,
-  engine = 'process',
-  env = {},
-  nodeArgs = [],
-  workerArgs = [],
-} = {}) {
+export async function startVivavoce({ stubMs = 100, env = {}, nodeArgs = [], workerArgs = [] } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'vivavoce-bench-'));
   const servers = await backends(folder);
-  const [port, stubPort] = [await freePort(), await freePort()];
-  const stubSettings = { STUB_MS: String(stubMs), STUB_PORT: String(stubPort) };
-  const overHttp = engine === 'http';
-  const extra = overHttp
-    ? [new Measured('stub', folder, process.execPath, [join(ROOT, 'bench/openai-stub.mjs')], stubSettings)]
-    : [];
-  const preloaded = overHttp ? [] : ['--import', join(ROOT, 'bench/side/engine-in-process.mjs')];
+  const port = await freePort();
   const settings = {
     MONGODB_URI: servers.mongoUrl,
     REDIS_URL: servers.redisUrl,
@@ -96,7 +84,8 @@ export async function startVivavoce({
     PORT: String(port),
     TRANSCRIBER: 'openai',
     OPENAI_API_KEY: 'none',
-    OPENAI_BASE_URL: `http://127.0.0.1:${stubPort}/v1`,
+    // The discard port: the engine that takes its place is preloaded into workers, and nobody is asked.
+    OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
     SCORER: 'rubric',
     // High enough not to be met, and counted all the same.
     UPLOADS_PER_MINUTE: '100000',
@@ -115,9 +104,10 @@ export async function startVivavoce({
   const headers = { authorization: `Bearer ${token}` };
   const startWorker = async () => {
     const workerPort = await freePort();
-    const worker = new Measured('worker', folder, process.execPath, [...workerArgs, ...preloaded, main, 'worker'], {
+    const args = [...workerArgs, '--import', ENGINE, main, 'worker'];
+    const worker = new Measured('worker', folder, process.execPath, args, {
       ...settings,
-      ...stubSettings,
+      STUB_MS: String(stubMs),
       DIST_DIR: DIST,
       WORKER_PORT: String(workerPort),
     });
@@ -129,7 +119,6 @@ export async function startVivavoce({
   return new Stack('vivavoce', folder, {
     servers,
     api,
-    extra,
     base: `${base}/api`,
     headers,
     databaseName: 'vivavoce',
@@ -180,7 +169,6 @@ export async function startReference({ stubMs = 100 } = {}) {
   return new Stack('reference', folder, {
     servers,
     api,
-    extra: [],
     base,
     headers: {},
     databaseName: 'interview',
