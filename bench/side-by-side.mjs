@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { report } from './side/report.mjs';
-import { SECONDS, rows } from './side/rows.mjs';
+import { SECONDS, WARM_UP_S, rows } from './side/rows.mjs';
 import { startReference, startVivavoce } from './side/stacks.mjs';
 import { missingReference } from './side/tools.mjs';
 
@@ -42,7 +42,7 @@ for (const name of names) {
     }
   }
 }
-const command = `REFERENCE_DIR=… REFERENCE_PYTHON=… REPS=${REPS} SECONDS=${SECONDS} ${['node bench/side-by-side.mjs', ...asked].join(' ')}`;
+const command = `REFERENCE_DIR=… REFERENCE_PYTHON=… REPS=${REPS} SECONDS=${SECONDS} WARM_UP_S=${WARM_UP_S} ${['node bench/side-by-side.mjs', ...asked].join(' ')}`;
 const text = report(results, { reps: REPS, seconds: SECONDS, command });
 console.log(text);
 if (process.env.RESULTS !== 'none') writeFileSync(process.env.RESULTS ?? join(HERE, 'RESULTS.md'), text);

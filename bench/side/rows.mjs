@@ -11,7 +11,7 @@ const SPEECH = join(HERE, '../../test/fixtures/speech/reading.webm');
 /** How long a run is under load. */
 export const SECONDS = Number(process.env.SECONDS ?? 6);
 /** Both sides are warmed up for as long: a just-in-time compiler needs some thousand requests, on a slow machine many seconds. */
-const WARM_UP_S = Number(process.env.WARM_UP_S ?? 20);
+export const WARM_UP_S = Number(process.env.WARM_UP_S ?? 20);
 const ENGINE_MS = 100;
 const QUEUED = Number(process.env.QUEUED ?? 1000);
 const ANSWERS = 10;
