@@ -10,17 +10,13 @@ import { nativeCollection } from '../common/mongo-collection.js';
 import { isDuplicateKey } from '../common/mongo-errors.js';
 import { AudioStore } from './audio-store.js';
 import type { AudioSink, FileDescription, StoredAudio } from './audio-store.js';
+import { CHUNK_SIZE, ChunkBuffers, SMALL } from './chunk-buffers.js';
+import { YoungGarbage } from './young-garbage.js';
 
-/** Bytes of a stored chunk: four times fewer round trips and index entries than the GridFS default of 255 KiB. */
-const CHUNK_SIZE = 1 << 20;
 /** Chunks that an upload has on their way to MongoDB, while it fills the next. */
 const LANES = 2;
 /** Full chunks on their way at once, over all uploads: the driver copies each twice, and garbage of that size is costly. */
 const CHUNKS_UNDER_WAY = 6;
-/** Most files are smaller than this, and need no chunk's buffer. */
-const SMALL = 256 * 1024;
-/** Bytes in buffers of each size that are kept for the next uploads. */
-const SPARE_BYTES = 16 * 2 ** 20;
 
 interface Chunk {
   _id: mongo.ObjectId;
@@ -43,7 +39,8 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   private readonly files: mongo.Collection<GridFile>;
   private readonly chunks: mongo.Collection<Chunk>;
   private readonly gate = new Gate(CHUNKS_UNDER_WAY);
-  private readonly buffers = new Buffers();
+  private readonly buffers = new ChunkBuffers();
+  private readonly garbage = new YoungGarbage();
   private readonly descriptions: GroupCommit<GridFile>;
   private readonly describe = grouped((ids: readonly mongo.ObjectId[]) => this.describeAll(ids));
 
@@ -61,7 +58,8 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   }
 
   create(id?: string): AudioSink {
-    return new GridFsSink(this.files, this.descriptions, this.chunks, this.gate, this.buffers, new mongo.ObjectId(id));
+    const { files, descriptions, chunks, gate, buffers, garbage } = this;
+    return new GridFsSink(files, descriptions, chunks, gate, buffers, garbage, new mongo.ObjectId(id));
   }
 
   open(id: string, range?: { start: number; end: number }): Readable {
@@ -85,6 +83,7 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
         const from = about ? at - expected * size : 0;
         const piece = bytes.subarray(from, from + end - at);
         at += piece.length;
+        this.garbage.count(piece.length);
         yield piece;
         expected += 1;
       }
@@ -153,23 +152,6 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   }
 }
 
-/** Buffers that are used again: garbage of their size is what makes V8 collect. */
-class Buffers {
-  private readonly spare = new Map<number, Buffer[]>([
-    [SMALL, []],
-    [CHUNK_SIZE, []],
-  ]);
-
-  take(size: number): Buffer {
-    return this.spare.get(size)!.pop() ?? Buffer.allocUnsafeSlow(size);
-  }
-
-  giveBack(buffer: Buffer): void {
-    const spare = this.spare.get(buffer.length)!;
-    if (spare.length * buffer.length < SPARE_BYTES) spare.push(buffer);
-  }
-}
-
 /**
  * One pass from the socket into `fs.chunks`. What comes is copied into a chunk's buffer at once: pieces that are held until there is
  * enough of them grow old, and old garbage is collected late.
@@ -190,7 +172,8 @@ class GridFsSink implements AudioSink {
     private readonly descriptions: GroupCommit<GridFile>,
     private readonly chunks: mongo.Collection<Chunk>,
     private readonly gate: Gate,
-    private readonly buffers: Buffers,
+    private readonly buffers: ChunkBuffers,
+    private readonly garbage: YoungGarbage,
     private readonly fileId: mongo.ObjectId,
   ) {
     this.id = fileId.toHexString();
@@ -198,6 +181,7 @@ class GridFsSink implements AudioSink {
 
   async write(bytes: Buffer): Promise<void> {
     this.check();
+    this.garbage.count(bytes.length);
     this.length += bytes.length;
     let rest = bytes;
     while (rest.length > 0) {
