@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
 import { Log } from '../common/logging.js';
 import { isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
+import { Archives } from '../storage/archives.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
 import type { KeptAudio } from '../uploads/kept-audio.schema.js';
+import { UploadEraser } from '../uploads/upload.eraser.js';
 
 const HOUR_MS = 3_600_000;
 const BATCH = 200;
@@ -19,12 +22,31 @@ export interface KeptAudioReview {
 
 /** Kept audio that no row refers to: marked, and given up only after `QUARANTINE_HOURS`, if it still is unwanted then. */
 @Injectable()
-export class KeptAudioQuarantine {
+export class KeptAudioQuarantine implements OnModuleInit {
   constructor(
     private readonly keeper: AudioKeeper,
+    private readonly archives: Archives,
+    private readonly eraser: UploadEraser,
     private readonly config: Config,
     private readonly log: Log,
   ) {}
+
+  onModuleInit(): void {
+    this.eraser.also((userId, sessionId) => this.eraseSession(userId, sessionId));
+  }
+
+  /** What its owner has erased waits for nothing. Its row is gone: of which session it was, the archive knows. */
+  private async eraseSession(user_id: string, sessionId: string): Promise<void> {
+    const unwanted = this.keeper.kept.find({ user_id, unwanted_since: { $exists: true } }, { batchSize: BATCH });
+    for await (const { _id, store, key } of unwanted) {
+      if (key === null) continue;
+      const found = await this.archives
+        .of(store)
+        .stat(key)
+        .catch((error: unknown) => Promise.reject(this.archives.translated(store, error) as Error));
+      if (found?.metadata['session_id'] === sessionId) await this.keeper.collect(_id);
+    }
+  }
 
   async review(dryRun: boolean): Promise<KeptAudioReview> {
     const report: KeptAudioReview = { quarantined: 0, released: 0, deleted: 0 };

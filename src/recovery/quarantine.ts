@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
@@ -7,25 +8,51 @@ import { nativeCollection } from '../common/mongo-collection.js';
 import { isDuplicateKey } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
 import { AudioStore } from '../storage/audio-store.js';
+import { UploadEraser } from '../uploads/upload.eraser.js';
 import type { FileWithoutRecord } from './finding.js';
+import { Inventory } from './inventory.js';
 import type { Quarantined } from './quarantine.schema.js';
 import { Verifier } from './verifier.js';
 
 const HOUR_MS = 3_600_000;
+/** Entries whose files are asked for together. */
+const BATCH = 100;
 
 /** Keeps what seems unwanted for `QUARANTINE_HOURS`, marked as such, and deletes it then if it still is. */
 @Injectable()
-export class Quarantine {
+export class Quarantine implements OnModuleInit {
   readonly entries: mongo.Collection<Quarantined>;
 
   constructor(
     @InjectConnection() connection: Connection,
     private readonly store: AudioStore,
     private readonly verifier: Verifier,
+    private readonly inventory: Inventory,
+    private readonly eraser: UploadEraser,
     private readonly config: Config,
     private readonly log: Log,
   ) {
     this.entries = nativeCollection<Quarantined>(connection, 'quarantine');
+  }
+
+  onModuleInit(): void {
+    this.eraser.also((userId, sessionId) => this.eraseSession(userId, sessionId));
+  }
+
+  /** What its owner has erased waits for nothing. Whose bytes are, their file says: the row may be gone. */
+  private async eraseSession(user_id: string, session_id: string): Promise<void> {
+    let batch: Quarantined[] = [];
+    const eraseBatch = async () => {
+      const _id = { $in: batch.map((entry) => entry._id) };
+      const owned = { _id, 'metadata.user_id': user_id, 'metadata.session_id': session_id };
+      const files = await this.inventory.files.find(owned, { projection: { _id: 1 } }).toArray();
+      const theirs = new Set(files.map((file) => file._id.toHexString()));
+      for (const entry of batch) if (theirs.has(entry._id.toHexString())) await this.delete(entry);
+      batch = [];
+    };
+    for await (const entry of this.entries.find({ state: 'held' }, { batchSize: BATCH }))
+      if (batch.push(entry) === BATCH) await eraseBatch();
+    if (batch.length > 0) await eraseBatch();
   }
 
   /** @returns false when it is held already, or belongs to another service: such files are left alone */
@@ -80,7 +107,7 @@ export class Quarantine {
     const file_id = _id.toHexString();
     await this.store.delete(file_id);
     await this.close(_id, 'deleted');
-    this.log.pino.info({ file_id, size, reason }, 'Stored bytes without a row deleted after their quarantine');
+    this.log.pino.info({ file_id, size, reason }, 'Stored bytes without a row deleted from quarantine');
   }
 
   private async close(_id: mongo.ObjectId, state: 'released' | 'deleted'): Promise<void> {

@@ -45,7 +45,8 @@ export class UploadEraser {
   /** @returns false when the row refers to other kept audio by now: that is still there, and so is the row */
   private async eraseRow(row: Upload, erased: Erased): Promise<boolean> {
     const bytes = [
-      row.file_id !== null && row.audio_state !== 'deleted' && (await this.store.delete(row.file_id.toHexString())),
+      // Also where the row says that they are deleted: recovery may hold them in quarantine.
+      row.file_id !== null && (await this.store.delete(row.file_id.toHexString())),
       row.kept_id !== undefined && row.kept_state !== 'released' && (await this.keeper.release(row)),
     ];
     for (const deleted of bytes) {
