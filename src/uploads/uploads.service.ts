@@ -20,6 +20,7 @@ export const SHOWN_STATUSES: readonly ShownStatus[] = [
 
 /** Rows that one check names at most. */
 const MOST_KNOWN = 1000;
+const SHOWN_OF_KNOWN = { sha256: 1, session_id: 1, question_id: 1, state: 1, stages: 1 } as const;
 
 /** What a user may see of the ledger: their own rows. */
 @Injectable()
@@ -35,21 +36,33 @@ export class UploadsService {
 
   /** Which of these bytes the user has here already; never another user's. */
   async check(userId: string, sha256: string[]): Promise<UploadCheckResult> {
-    const wanted = [...new Set(sha256.map((hash) => hash.toLowerCase()))];
-    const rows = await this.ledger.rows
-      .find({ user_id: userId, sha256: { $in: wanted }, state: 'committed', source: 'audio' })
-      .sort({ _id: -1 })
-      .limit(MOST_KNOWN)
-      .toArray();
-    const known = rows.map((row) => ({
-      sha256: row.sha256 ?? '',
-      upload_id: row._id.toHexString(),
-      session_id: row.session_id,
-      question_id: row.question_id,
-      status: shownStatus(row),
-    }));
-    const here = new Set(known.map((upload) => upload.sha256));
-    return { known, missing: wanted.filter((hash) => !here.has(hash)) };
+    const unseen = new Set(sha256.map((hash) => hash.toLowerCase()));
+    const rows = this.ledger.rows.find(
+      {
+        user_id: userId,
+        sha256: { $in: [...unseen] },
+        state: 'committed',
+        source: 'audio',
+        // Its owner was asked to send it again: sent again it is a new take.
+        $nor: [{ [stagePath('transcription', 'state')]: 'failed', audio_state: { $ne: 'stored' } }],
+      },
+      { projection: SHOWN_OF_KNOWN, sort: { _id: -1 }, batchSize: 200 },
+    );
+    const known: UploadCheckResult['known'] = [];
+    for await (const row of rows) {
+      const hash = row.sha256 ?? '';
+      // Room is left for each that was not met yet: however often some were sent, all that are here are known.
+      if (!unseen.delete(hash) && known.length + unseen.size >= MOST_KNOWN) continue;
+      known.push({
+        sha256: hash,
+        upload_id: row._id.toHexString(),
+        session_id: row.session_id,
+        question_id: row.question_id,
+        status: shownStatus(row),
+      });
+      if (known.length >= MOST_KNOWN) break;
+    }
+    return { known, missing: [...unseen] };
   }
 
   async list(

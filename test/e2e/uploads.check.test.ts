@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { mongo } from 'mongoose';
 import { startOpenAiServer } from '../support/openai-server.js';
-import { type TestService, eventually, speech, startTestService } from '../support/service.js';
+import { type Json, type TestService, eventually, fresh, speech, startTestService } from '../support/service.js';
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
@@ -46,6 +47,49 @@ describe('the same bytes again', () => {
     });
     const { body: toBob } = await (await service.user('bob')).post('/api/uploads/check', ask);
     expect(toBob).toEqual({ known: [], missing: [sha256(bytes), unknown] });
+  });
+
+  it('are missing where their audio is gone and their transcription failed, and known while it can be tried again', async () => {
+    const erin = await service.user('erin');
+    const session = await erin.session();
+    const recording = fresh('answer-0880.webm');
+    const { upload_id } = (await erin.upload(session, 'q1', recording)).body;
+    await erin.answer(session, 'q1');
+    const hash = sha256(recording);
+    const check = async (): Promise<Json> => (await erin.post('/api/uploads/check', { sha256: [hash] })).body;
+    const failed = (audio_state: string) =>
+      service.db
+        .collection('uploads')
+        .updateOne(
+          { _id: new mongo.ObjectId(upload_id as string) },
+          { $set: { audio_state, 'stages.transcription.state': 'failed' } },
+        );
+
+    expect((await check()).missing).toEqual([]);
+    await failed('stored');
+    expect(await check()).toMatchObject({ known: [{ upload_id, status: 'failed' }], missing: [] });
+    for (const gone of ['deleting', 'deleted']) {
+      await failed(gone);
+      expect(await check()).toEqual({ known: [], missing: [hash] });
+    }
+  });
+
+  it('are known however often others of the same question were sent after them', async () => {
+    const often = sha256(Buffer.from('often'));
+    const once = sha256(Buffer.from('once'));
+    const committed = { user_id: 'frank', state: 'committed', source: 'audio', session_id: 's', stages: {} };
+    const sent = (hash: string, question_id: string) => ({ ...committed, sha256: hash, question_id });
+    const rows = service.db.collection('uploads');
+    const { insertedId } = await rows.insertOne(sent(once, 'q0'));
+    await rows.insertMany(Array.from({ length: 1200 }, (_, index) => sent(often, `q${index + 1}`)));
+
+    const frank = await service.user('frank');
+    const { body } = await frank.post('/api/uploads/check', { sha256: [often, once] });
+    expect(body.missing).toEqual([]);
+    expect(body.known).toHaveLength(1000);
+    expect(body.known[0]).toMatchObject({ sha256: often, question_id: 'q1200' });
+    expect(body.known.at(-1)).toMatchObject({ sha256: once, upload_id: insertedId.toHexString() });
+    await rows.deleteMany({ user_id: 'frank' });
   });
 
   it('are refused as a question when they are no hashes', async () => {
