@@ -6,6 +6,7 @@ import { Audit } from '../audit/audit.js';
 import { Roles } from '../auth/auth.decorators.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
 import { IsFlag, IsWhole } from '../common/lax.decorators.js';
+import { Idempotent } from '../idempotency/idempotent.decorator.js';
 import { AudioCleanup } from '../sweep/audio-cleanup.js';
 import type { CleanupReport } from '../sweep/audio-cleanup.js';
 
@@ -55,9 +56,10 @@ export class CleanupController {
 
   @Post('cleanup')
   @HttpCode(200)
+  @Idempotent()
   @ApiOperation({ summary: 'Delete old audio that nothing needs' })
   @ApiResponse({ status: 200, type: CleanupResult })
-  @ApiErrors(401, 403)
+  @ApiErrors(401, 403, 409)
   async cleanup(@CurrentActor() actor: Actor, @Query() { hours, dry_run }: CleanupQuery): Promise<CleanupReport> {
     return this.audit.act(
       actor,

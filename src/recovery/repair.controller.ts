@@ -6,6 +6,7 @@ import { Audit } from '../audit/audit.js';
 import { Roles } from '../auth/auth.decorators.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
 import { IsFlag } from '../common/lax.decorators.js';
+import { Idempotent } from '../idempotency/idempotent.decorator.js';
 import { CATEGORIES } from './finding.js';
 import { RepairService } from './repair.service.js';
 import type { RepairReport } from './repair.service.js';
@@ -33,7 +34,8 @@ export class RepairResultView {
     enum: ACTIONS,
     description:
       '`quarantined`: deleted after the quarantine, if still unwanted. `failed`: the row says that its audio is lost. ' +
-      '`finished`: what was cut short went on. `left`: for a person to decide. `unchanged`: nothing is wrong any more.',
+      '`finished`: what was cut short went on. `left`: for a person to decide, or still stuck. ' +
+      '`unchanged`: nothing is wrong any more.',
     example: 'quarantined',
   })
   action!: string;
@@ -66,6 +68,7 @@ export class RepairController {
 
   @Post('repair')
   @HttpCode(200)
+  @Idempotent()
   @ApiOperation({ summary: 'Put right what a verification found' })
   @ApiResponse({ status: 200, type: RepairReportView })
   @ApiErrors(401, 403, 404, 409)

@@ -6,6 +6,7 @@ import { ConflictError, NotFoundError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Sweeper } from '../sweep/sweeper.js';
+import { LedgerNotes } from '../uploads/ledger-notes.js';
 import type { Finding } from './finding.js';
 import type { PlannedFinding, VerifyPlan } from './plan.schema.js';
 import { Repairs } from './repairs.js';
@@ -38,6 +39,7 @@ export class RepairService {
     @InjectConnection() connection: Connection,
     private readonly repairs: Repairs,
     private readonly sweeper: Sweeper,
+    private readonly notes: LedgerNotes,
     private readonly log: Log,
   ) {
     this.plans = nativeCollection<VerifyPlan>(connection, 'verify_plans');
@@ -55,7 +57,10 @@ export class RepairService {
     if (plan.finished_at === null)
       throw new ConflictError('plan_unfinished', 'That verification was not finished; please verify again');
     // What the sweep would do anyway, it does now; each finding then tells whether it helped.
-    if (!dryRun && (plan.counts.stuck ?? 0) > 0) await this.sweeper.sweep();
+    if (!dryRun && (plan.counts.stuck ?? 0) > 0) {
+      await this.sweeper.sweep();
+      await this.notes.flush();
+    }
     const counts = { quarantined: 0, failed: 0, finished: 0, left: 0, unchanged: 0 };
     const report: RepairReport = { plan_id: planId, dry_run: dryRun, counts, results: [] };
     for await (const { finding } of this.planned.find({ plan_id: _id }, { sort: { _id: 1 }, batchSize: 200 })) {

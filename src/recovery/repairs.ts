@@ -12,7 +12,7 @@ import { Verifier } from './verifier.js';
 /**
  * `quarantined`: kept for `QUARANTINE_HOURS`, then deleted if still unwanted. `failed`: the row says that its audio is lost or
  * altered. `finished`: what was cut short went on. `left`: for a person to decide, such as files of another service and audio in
- * the archive. `unchanged`: nothing is wrong any more, or it was done before.
+ * the archive, or still stuck. `unchanged`: nothing is wrong any more, or it was done before.
  */
 export type RepairAction = 'quarantined' | 'failed' | 'finished' | 'left' | 'unchanged';
 
@@ -77,9 +77,11 @@ export class Repairs {
   private async cutShort(finding: Stuck, dryRun: boolean): Promise<RepairAction> {
     if (finding.reason === 'answer_missing') return this.unlinked(finding.upload_id, dryRun);
     const isStuck = await this.stuck.isStuck(finding);
-    if (dryRun) return isStuck ? 'finished' : 'unchanged';
     // The sweep has just been by.
-    return isStuck ? 'unchanged' : 'finished';
+    if (!dryRun) return isStuck ? 'left' : 'finished';
+    if (!isStuck) return 'unchanged';
+    // The sweep sees to its job; only a worker ends the waiting.
+    return finding.reason === 'stage_waiting' ? 'left' : 'finished';
   }
 
   private async unlinked(uploadId: string, dryRun: boolean): Promise<RepairAction> {

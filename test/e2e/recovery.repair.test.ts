@@ -145,6 +145,38 @@ describe('repair', () => {
     expect(body.items).toMatchObject([{ user_id: `cli:${userInfo().username}`, ip: null, target: plan_id }]);
   });
 
+  it('says of what is still stuck that it left it', async () => {
+    const { upload_id } = await uploaded('waiting');
+    await age(service.db, upload_id, { 'stages.transcription.due_at': longAgo() });
+    const { plan_id, stuck } = await verify();
+    expect(stuck).toMatchObject([{ upload_id, reason: 'stage_waiting' }]);
+    expect((await repair(plan_id, true)).body.results).toMatchObject([{ upload_id, action: 'left' }]);
+    const { body } = await repair(plan_id);
+    expect(body.counts).toEqual({ quarantined: 0, failed: 0, finished: 0, left: 1, unchanged: 0 });
+  });
+
+  it('says of a row whose answer shows it by now that this is finished', async () => {
+    const { upload_id } = await uploaded('shown');
+    await age(service.db, upload_id, { projection_due: 'a-mark-of-a-process-that-died' });
+    const { plan_id, stuck } = await verify();
+    expect(stuck).toMatchObject([{ upload_id, reason: 'projection_missing' }]);
+    expect((await repair(plan_id)).body.results).toMatchObject([{ upload_id, action: 'finished' }]);
+  });
+
+  it('is done once for the same Idempotency-Key', async () => {
+    await plantFile(service.db, { upload_id: new mongo.ObjectId().toHexString() });
+    const { plan_id } = await verify();
+    const key = { 'Idempotency-Key': 'repair-1' };
+    const ask = (dry_run: boolean) => admin.post('/api/admin/content/repair', { plan_id, dry_run }, key);
+    const first = await ask(false);
+    expect(first.body.counts.quarantined).toBe(1);
+    const second = await ask(false);
+    expect(second.headers.get('idempotency-replayed')).toBe('true');
+    expect(second.body).toEqual(first.body);
+    expect((await ask(true)).status).toBe(409);
+    expect((await admin.get('/api/admin/audit?action=content.repair')).body.items).toHaveLength(1);
+  });
+
   it('leaves alone what is right by now', async () => {
     const { upload_id, file_id } = await uploaded('back');
     await age(service.db, upload_id);

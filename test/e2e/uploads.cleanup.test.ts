@@ -86,6 +86,14 @@ describe('cleanup', () => {
     expect((await cleanup()).body).toEqual({ deleted_count: 0, freed_bytes: 0, files: [] });
   });
 
+  it('is done once for the same Idempotency-Key', async () => {
+    const ask = (hours: number) =>
+      admin.post(`/api/admin/cleanup?hours=${hours}`, undefined, { 'Idempotency-Key': 'cleanup-1' });
+    expect((await ask(24)).headers.get('idempotency-replayed')).toBeNull();
+    expect((await ask(24)).headers.get('idempotency-replayed')).toBe('true');
+    expect((await ask(25)).status).toBe(409);
+  });
+
   it('deletes exactly what nothing needs, and says so beforehand when asked to', async () => {
     const session = await alice.session([], { id: 'mixed' });
     const expired = await failedAnswer(session, 'long-failed', 169);
