@@ -5,7 +5,7 @@ import { AdminModule } from './admin/admin.module.js';
 import { AlertWatch } from './alerts/alert.watch.js';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AnalysisModule } from './analysis/analysis.module.js';
-import { ArchiveModule } from './archive/archive.module.js';
+import { ArchiveModule, ArchiveSweepModule } from './archive/archive.module.js';
 import { AnswersController } from './answers/answers.controller.js';
 import { AnswersModule } from './answers/answers.module.js';
 import { AuthModule } from './auth/auth.module.js';
@@ -81,7 +81,7 @@ const foundation = [
 
 /** The routes. Any number of such processes can stand behind a balancer. */
 @Module({
-  imports: [...foundation, IdempotencyModule, SweepModule, RecoveryModule, AdminModule],
+  imports: [...foundation, IdempotencyModule, SweepModule, ArchiveSweepModule, RecoveryModule, AdminModule],
   controllers: [
     SessionsController,
     AnswersController,

@@ -5,5 +5,9 @@ import { SweepModule } from '../sweep/sweep.module.js';
 import { ArchiveHandler } from './archive.handler.js';
 import { ArchiveSweep } from './archive.sweep.js';
 
-@Module({ imports: [UploadsModule, QueueModule, SweepModule], providers: [ArchiveHandler, ArchiveSweep] })
+/** For processes that put things right by hand too. */
+@Module({ imports: [UploadsModule, SweepModule], providers: [ArchiveSweep] })
+export class ArchiveSweepModule {}
+
+@Module({ imports: [UploadsModule, QueueModule, ArchiveSweepModule], providers: [ArchiveHandler] })
 export class ArchiveModule {}

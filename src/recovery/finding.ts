@@ -39,10 +39,14 @@ export interface HashMismatch {
   actual_sha256: string | null;
 }
 
-/** A row on which the sweep or a worker should have gone on long ago. */
+/** A row on which the sweep or a worker should have gone on long ago, or something that is to end and does not. */
 export interface Stuck {
   category: 'stuck';
-  upload_id: string;
+  /** Of kept audio the upload that stored it; null for the erasure of a session. */
+  upload_id: string | null;
+  /** With `session_id`, of a session whose erasure is not over; such a session reads as gone. */
+  user_id?: string;
+  session_id?: string;
   stage: StageName | null;
   reason:
     | 'upload_lease_expired'
@@ -50,6 +54,9 @@ export interface Stuck {
     | 'projection_missing'
     | 'answer_missing'
     | 'audio_not_deleted'
+    | 'kept_audio_not_released'
+    | 'kept_audio_not_deleted'
+    | 'erasure_unfinished'
     | 'stage_lease_expired'
     | 'stage_waiting';
   since: Date;

@@ -12,6 +12,11 @@ import type { FileWithoutRecord, Finding, HashMismatch, RecordWithoutFile } from
 import type { Looked } from './verifier.js';
 
 const BATCH = 200;
+/** Never the transcript. */
+const ROW_FIELDS = { user_id: 1, session_id: 1, question_id: 1 } as const;
+
+type KeepingRow = Pick<Upload, '_id' | 'user_id' | 'session_id' | 'question_id'>;
+
 /** An archived file that no kept audio names may be one that is being stored, or given up, just now. */
 const YOUNG_MS = 3_600_000;
 
@@ -45,8 +50,10 @@ export class KeptAudioVerifier {
       throw this.archives.translated(audio.store, error);
     });
     if (actual === audio.sha256 || !(await this.isStillLive(audio))) return;
-    const rows = this.ledger.rows.find({ kept_id: audio._id, kept_state: 'kept' }, { batchSize: BATCH });
-    for await (const row of rows) yield actual === null ? withoutFile(row, audio) : altered(row, audio, actual);
+    const kept = { kept_id: audio._id, kept_state: 'kept' as const };
+    const rows = this.ledger.rows.find(kept, { projection: ROW_FIELDS, batchSize: BATCH });
+    for await (const row of rows as AsyncIterable<KeepingRow>)
+      yield actual === null ? withoutFile(row, audio) : altered(row, audio, actual);
   }
 
   /** Whoever gives a reference up deletes the audio after it: it must still be there. */
@@ -106,13 +113,13 @@ function withoutRow({ _id, key, by, size, created_at }: KeptAudio): FileWithoutR
   };
 }
 
-function withoutFile({ _id, user_id, session_id, question_id }: Upload, { key }: KeptAudio): RecordWithoutFile {
+function withoutFile({ _id, user_id, session_id, question_id }: KeepingRow, { key }: KeptAudio): RecordWithoutFile {
   const upload_id = _id.toHexString();
   const file_id = key ?? '';
   return { category: 'records_without_files', upload_id, file_id, user_id, session_id, question_id, reason: 'no_file' };
 }
 
-function altered({ _id }: Upload, { key, sha256 }: KeptAudio, actual: string): HashMismatch {
+function altered({ _id }: KeepingRow, { key, sha256 }: KeptAudio, actual: string): HashMismatch {
   return {
     category: 'hash_mismatches',
     upload_id: _id.toHexString(),

@@ -18,6 +18,7 @@ import { Recovery } from './recovery.js';
 import { RepairService } from './repair.service.js';
 import { Repairs } from './repairs.js';
 import { StrayFiles } from './stray-files.js';
+import { StuckEndings } from './stuck-endings.js';
 import { StuckRows } from './stuck-rows.js';
 import { KeptAudioQuarantine } from './kept-audio.quarantine.js';
 import { KeptAudioVerifier } from './kept-audio.verifier.js';
@@ -40,6 +41,7 @@ import { VerifyService } from './verify.service.js';
   ],
   providers: [
     Inventory,
+    StuckEndings,
     StuckRows,
     KeptAudioQuarantine,
     KeptAudioVerifier,

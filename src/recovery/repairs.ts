@@ -16,6 +16,9 @@ import { Verifier } from './verifier.js';
  */
 export type RepairAction = 'quarantined' | 'failed' | 'finished' | 'left' | 'unchanged';
 
+/** The sweep sees to a job, but only a worker ends the waiting; kept audio goes with the rows that give it up, or after a quarantine. */
+const ENDED_BY_OTHERS: ReadonlySet<Stuck['reason']> = new Set(['stage_waiting', 'kept_audio_not_deleted']);
+
 /** What is done about one finding. Each is looked at afresh first: a plan may be days old. Nothing is deleted. */
 @Injectable()
 export class Repairs {
@@ -75,13 +78,12 @@ export class Repairs {
   }
 
   private async cutShort(finding: Stuck, dryRun: boolean): Promise<RepairAction> {
-    if (finding.reason === 'answer_missing') return this.unlinked(finding.upload_id, dryRun);
+    if (finding.reason === 'answer_missing') return this.unlinked(finding.upload_id ?? '', dryRun);
     const isStuck = await this.stuck.isStuck(finding);
     // The sweep has just been by.
     if (!dryRun) return isStuck ? 'left' : 'finished';
     if (!isStuck) return 'unchanged';
-    // The sweep sees to its job; only a worker ends the waiting.
-    return finding.reason === 'stage_waiting' ? 'left' : 'finished';
+    return ENDED_BY_OTHERS.has(finding.reason) ? 'left' : 'finished';
   }
 
   private async unlinked(uploadId: string, dryRun: boolean): Promise<RepairAction> {

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { STAGES } from '../uploads/upload.schema.js';
 
 const ID = '65abc123def4567890abcdef';
@@ -47,7 +47,15 @@ export class HashMismatchView {
 
 export class StuckView {
   @ApiProperty({ enum: ['stuck'], example: 'stuck' }) category!: string;
-  @ApiProperty({ example: ID }) upload_id!: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Of kept audio the upload that stored it; null for the erasure of a session.',
+    example: ID,
+  })
+  upload_id!: string | null;
+  @ApiPropertyOptional({ description: 'Of a session whose erasure is not over.', example: 'alice' }) user_id?: string;
+  @ApiPropertyOptional({ example: 'interview-42' }) session_id?: string;
   @ApiProperty({ type: String, enum: STAGES, nullable: true, example: 'transcription' }) stage!: string | null;
   @ApiProperty({
     enum: [
@@ -56,6 +64,9 @@ export class StuckView {
       'projection_missing',
       'answer_missing',
       'audio_not_deleted',
+      'kept_audio_not_released',
+      'kept_audio_not_deleted',
+      'erasure_unfinished',
       'stage_lease_expired',
       'stage_waiting',
     ],

@@ -24,6 +24,8 @@ export type AskedSession = Pick<
   'key' | 'user_id' | 'session_id' | 'language' | 'retain_audio' | 'erasing_since' | 'answers'
 > & { questions: Pick<Question, 'id'>[] };
 
+export type ErasingSession = Pick<InterviewSession, 'user_id' | 'session_id' | 'erasing_since'>;
+
 const ASKED = {
   key: 1,
   user_id: 1,
@@ -218,6 +220,12 @@ export class SessionRepository {
       .find({ erasing_since: { $lt: before } })
       .limit(limit)
       .toArray();
+  }
+
+  /** Sessions whose erasure began before that time and is not over. */
+  erasingSince(before: Date): AsyncIterable<ErasingSession> {
+    const projection = { user_id: 1, session_id: 1, erasing_since: 1 };
+    return this.sessions.find({ erasing_since: { $lt: before } }, { projection, batchSize: 200 });
   }
 
   async remove(session: Pick<InterviewSession, 'key'>): Promise<void> {

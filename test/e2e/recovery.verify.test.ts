@@ -149,6 +149,36 @@ describe('verify', () => {
     expect(stuck.map((each: Json) => [each.upload_id, each.reason]).sort()).toEqual(expected.sort());
   });
 
+  it('finds what is to end and does not: references to kept audio, kept audio, sessions', async () => {
+    const { upload_id } = await uploaded('q1');
+    await age(service.db, upload_id, { kept_id: new mongo.ObjectId(), kept_state: 'releasing' });
+    const by = new mongo.ObjectId();
+    const audio = { user_id: 'alice', sha256: 'x', state: 'deleting', store: 'gridfs', key: null, by, size: 1 };
+    const at = longAgo();
+    await service.db.collection('kept_audio').insertOne({ ...audio, created_at: at, updated_at: new Date(0) });
+    await alice.session([], { id: 'erased' });
+    const sessions = service.db.collection('interview_sessions');
+    await sessions.updateOne({ session_id: 'erased' }, { $set: { erasing_since: at } });
+
+    const { stuck, plan_id } = await verify();
+    const since = at.toISOString();
+    const ending = { category: 'stuck', stage: null, since };
+    expect(stuck).toEqual([
+      { ...ending, upload_id, reason: 'kept_audio_not_released', since: expect.any(String) },
+      { ...ending, upload_id: by.toHexString(), reason: 'kept_audio_not_deleted' },
+      { ...ending, upload_id: null, user_id: 'alice', session_id: 'erased', reason: 'erasure_unfinished' },
+    ]);
+
+    const actions = async (dry_run: boolean) =>
+      (await admin.post('/api/admin/content/repair', { plan_id, dry_run })).body.results.map(
+        (each: Json) => each.action,
+      );
+    expect(await actions(true)).toEqual(['finished', 'left', 'finished']);
+    expect(await actions(false)).toEqual(['finished', 'left', 'finished']);
+    expect(await sessions.countDocuments({ session_id: 'erased' })).toBe(0);
+    expect((await verify()).stuck).toMatchObject([{ reason: 'kept_audio_not_deleted' }]);
+  });
+
   it('finds nothing wrong with a session whose erasure takes its time', async () => {
     await uploaded('q1');
     await service.db
