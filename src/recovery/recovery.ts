@@ -4,6 +4,7 @@ import { Log } from '../common/logging.js';
 import { SweepScheduler } from '../sweep/sweep.scheduler.js';
 import { Sweeper } from '../sweep/sweeper.js';
 import type { SweepReport } from '../sweep/sweeper.js';
+import { LedgerNotes } from '../uploads/ledger-notes.js';
 import type { Finding } from './finding.js';
 import { KeptAudioQuarantine } from './kept-audio.quarantine.js';
 import { LostAudio } from './lost-audio.js';
@@ -13,6 +14,15 @@ import type { Looked } from './verifier.js';
 
 /** What a report names; the counts go on. */
 const MOST_NAMED = 1000;
+/** Sweeps of one run at most: a million rows of each kind. */
+const MOST_SWEEPS = 1000;
+/** A step that did fewer in one sweep came to its end: some of what it looked at, others did meanwhile. */
+const MANY = 100;
+/** What a step looks at in one sweep. */
+const MOST_AT_ONCE = 1000;
+const ERASURES_AT_ONCE = 100;
+/** Steps that lean on the archive, or on receivers of webhooks: while those are away, the next sweep would find the same again. */
+const ONCE: ReadonlySet<string> = new Set(['erasures', 'kept_audio_releases', 'archive_leftovers', 'overdue_webhooks']);
 
 export interface BytesReport {
   /** Put into quarantine by this run. */
@@ -33,6 +43,8 @@ export interface RecoveryReport {
   dry_run: boolean;
   /** By step: what was cut short and is finished now. */
   swept: SweepReport;
+  /** Whether a step had more to do than it did, or counted, here: the sweep goes on with it. */
+  more: boolean;
   bytes: BytesReport;
   checked: Looked;
 }
@@ -42,6 +54,7 @@ export interface RecoveryReport {
 export class Recovery implements OnModuleInit {
   constructor(
     private readonly sweeper: Sweeper,
+    private readonly notes: LedgerNotes,
     private readonly scheduler: SweepScheduler,
     private readonly verifier: Verifier,
     private readonly quarantine: Quarantine,
@@ -57,8 +70,21 @@ export class Recovery implements OnModuleInit {
   /** @param dryRun says what would be done, and does nothing */
   async run(dryRun = false): Promise<RecoveryReport> {
     const checked: Looked = { files: 0, records: 0, hashed_bytes: 0 };
-    const swept = await this.sweeper.sweep(dryRun);
-    return { dry_run: dryRun, swept, bytes: await this.putBytesRight(dryRun, checked), checked };
+    const { swept, more } = await this.sweep(dryRun);
+    return { dry_run: dryRun, swept, more, bytes: await this.putBytesRight(dryRun, checked), checked };
+  }
+
+  /** Again and again: a step stops after so many rows, so that the periodic sweep has its turn at each kind. */
+  private async sweep(dryRun: boolean): Promise<{ swept: SweepReport; more: boolean }> {
+    const swept: SweepReport = {};
+    for (let sweeps = 1; ; sweeps++) {
+      const report = await this.sweeper.sweep(dryRun);
+      for (const [step, count] of Object.entries(report)) swept[step] = (swept[step] ?? 0) + count;
+      const goesOn = !dryRun && Object.entries(report).some(([step, count]) => !ONCE.has(step) && count >= MANY);
+      if (!goesOn || sweeps === MOST_SWEEPS) return { swept, more: goesOn || Object.entries(report).some(isCutOff) };
+      // What was put right must not be found, and counted, once more.
+      await this.notes.flush();
+    }
   }
 
   /** Bytes without rows, and rows without bytes. */
@@ -102,4 +128,8 @@ export class Recovery implements OnModuleInit {
     if (closed) report.audio_lost += 1;
     return closed;
   }
+}
+
+function isCutOff([step, count]: [string, number]): boolean {
+  return count >= (step === 'erasures' ? ERASURES_AT_ONCE : MOST_AT_ONCE);
 }

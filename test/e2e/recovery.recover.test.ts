@@ -115,6 +115,15 @@ describe('recover', () => {
     expect(await rows().findOne({ _id: id(upload_id) })).toMatchObject({ stages: { transcription: { state: 'due' } } });
   });
 
+  it('does all of it, however much there is, and says of a count that it may not be all', async () => {
+    const old = { kind: 'answer', state: 'failed', audio_state: 'deleted', user_id: 'bob', updated_at: new Date(0) };
+    await rows().insertMany(Array.from({ length: 1300 }, () => ({ ...old })));
+    expect(await recover('--dry-run')).toMatchObject({ swept: { old_failed_rows: 1000 }, more: true });
+    expect(await recover()).toMatchObject({ swept: { old_failed_rows: 1300 }, more: false });
+    expect(await rows().countDocuments({ user_id: 'bob' })).toBe(0);
+    expect(await recover('--dry-run')).toMatchObject({ swept: { old_failed_rows: 0 }, more: false });
+  });
+
   it('with --dry-run says what it would do, and changes nothing', async () => {
     await orphan();
     const { upload_id, file_id } = await uploaded();
