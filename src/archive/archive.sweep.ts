@@ -7,6 +7,7 @@ import { SweepScheduler } from '../sweep/sweep.scheduler.js';
 import { Sweeper } from '../sweep/sweeper.js';
 import { ArchiveWrites } from '../uploads/archive-writes.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
+import { ARCHIVE_FOLDERS } from './archive-key.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -31,7 +32,9 @@ export class ArchiveSweep implements OnModuleInit {
 
   private async removeAbandoned(): Promise<void> {
     const before = new Date(Date.now() - this.config.S3_ABANDONED_UPLOAD_H * HOUR_MS);
-    const count = await this.archives.of(this.archives.name).removeAbandoned({ before });
+    const archive = this.archives.of(this.archives.name);
+    let count = 0;
+    for (const under of ARCHIVE_FOLDERS) count += await archive.removeAbandoned({ before, under });
     if (count > 0) this.log.pino.info({ count }, 'Multipart uploads removed that were cut short');
   }
 }

@@ -48,8 +48,13 @@ export abstract class AudioStore {
   }
   /** Every file that began to exist before `cutoff`, oldest first where the store can tell. */
   abstract listOlderThan(cutoff: Date): AsyncIterable<StoredAudio>;
-  /** Removes what was begun (before that time, for that file) and neither finished nor aborted, where the store keeps such a thing; how many. */
-  removeAbandoned(_of: { before: Date } | { id: string }): Promise<number> {
+  /**
+   * Removes what was begun and neither finished nor aborted, where the store keeps such a thing: for that file, or before that time
+   * for ids that start so. The rest of a bucket is somebody else's.
+   *
+   * @returns how many
+   */
+  removeAbandoned(_of: { before: Date; under: string } | { id: string }): Promise<number> {
     return Promise.resolve(0);
   }
   /** Whether an error of this store says that it cannot be reached, or takes nothing from anybody just now. */

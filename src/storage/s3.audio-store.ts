@@ -146,8 +146,8 @@ export class S3AudioStore extends AudioStore {
     await this.client.send(new HeadBucketCommand({ Bucket: this.bucket }));
   }
 
-  override async removeAbandoned(of: { before: Date } | { id: string }): Promise<number> {
-    const where = { Bucket: this.bucket, Prefix: this.prefix + ('id' in of ? of.id : '') };
+  override async removeAbandoned(of: { before: Date; under: string } | { id: string }): Promise<number> {
+    const where = { Bucket: this.bucket, Prefix: this.prefix + ('id' in of ? of.id : of.under) };
     const isMeant = (key?: string, initiated?: Date): boolean =>
       'id' in of ? key === where.Prefix : initiated !== undefined && initiated < of.before;
     let count = 0;

@@ -38,6 +38,15 @@ describeWithS3('audio in S3', () => {
     return Uploads.length;
   };
 
+  /** An upload to the bucket whose process is killed then. */
+  const begin = async (key: string) => {
+    const client = server.client();
+    const object = { Bucket: 'audio', Key: key };
+    const { UploadId } = await client.send(new CreateMultipartUploadCommand(object));
+    await client.send(new UploadPartCommand({ ...object, UploadId, PartNumber: 1, Body: randomBytes(5 * MIB) }));
+    client.destroy();
+  };
+
   audioStoreContract('S3', { make, close });
 
   describe('beyond the contract', () => {
@@ -71,16 +80,22 @@ describeWithS3('audio in S3', () => {
       await aborted.abort();
       expect(await pending()).toBe(0);
 
-      const client = server.client();
-      const object = { Bucket: 'audio', Key: 'interviews/cut.webm' };
-      const { UploadId } = await client.send(new CreateMultipartUploadCommand(object));
-      await client.send(new UploadPartCommand({ ...object, UploadId, PartNumber: 1, Body: randomBytes(5 * MIB) }));
-      client.destroy();
+      await begin('interviews/answer/cut.webm');
       expect(await pending()).toBe(1);
-      expect(await store.removeAbandoned({ before: new Date(Date.now() - 60_000) })).toBe(0);
-      expect(await store.removeAbandoned({ id: 'cut.web' })).toBe(0);
-      expect(await store.removeAbandoned({ before: new Date(Date.now() + 60_000) })).toBe(1);
+      const under = 'answer/';
+      expect(await store.removeAbandoned({ before: new Date(Date.now() - 60_000), under })).toBe(0);
+      expect(await store.removeAbandoned({ id: 'answer/cut.web' })).toBe(0);
+      expect(await store.removeAbandoned({ before: new Date(Date.now() + 60_000), under })).toBe(1);
       expect(await pending()).toBe(0);
+    });
+
+    it('leaves alone what others have begun in the same bucket', async () => {
+      const keys = ['backups/of-others.tar', 'answers.csv'];
+      for (const key of keys) await begin(key);
+      const whole = new S3AudioStore(loadConfig(server.settings()));
+      expect(await whole.removeAbandoned({ before: new Date(Date.now() + 60_000), under: 'answer/' })).toBe(0);
+      whole.close();
+      expect(await pending()).toBe(2);
     });
 
     it('sends the token that temporary keys come with', async () => {
