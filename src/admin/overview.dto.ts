@@ -39,7 +39,12 @@ export class FailureOverview {
 }
 
 export class StoreOverview {
-  @ApiProperty({ enum: ['gridfs'], example: 'gridfs' }) store!: string;
+  @ApiProperty({
+    enum: ['gridfs', 'gridfs_archive', 's3'],
+    description: '`gridfs`: where all audio arrives. The others: what is kept, named where there is any.',
+    example: 'gridfs',
+  })
+  store!: string;
   @ApiProperty({ example: 12 }) files!: number;
   @ApiProperty({ example: 578556 }) bytes!: number;
 }

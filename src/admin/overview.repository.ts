@@ -4,6 +4,7 @@ import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
+import type { ArchiveName, KeptAudio } from '../uploads/kept-audio.schema.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { Attempt, StageName } from '../uploads/upload.schema.js';
 import type { LetterFilter } from './dead-letter.js';
@@ -26,6 +27,12 @@ export interface CodeCount {
 export interface UploadFailureCount {
   code: string;
   count: number;
+}
+
+export interface StoredIn {
+  store: ArchiveName;
+  files: number;
+  bytes: number;
 }
 
 /** Counts for the overview, in plain `$match` and `$group`: every engine has them. */
@@ -98,6 +105,7 @@ export class OverviewRepository {
     return rows ? this.ledger.rows.countDocuments(rows) : 0;
   }
 
+  /** The landing zone. */
   async gridFs(): Promise<{ files: number; bytes: number }> {
     const [sum] = await nativeCollection(this.connection, 'fs.files')
       .aggregate<{ files: number; bytes: number }>([
@@ -105,6 +113,17 @@ export class OverviewRepository {
       ])
       .toArray();
     return { files: Number(sum?.files ?? 0), bytes: Number(sum?.bytes ?? 0) };
+  }
+
+  /** What is in the archive for good, in those stores that have any. */
+  async archived(): Promise<StoredIn[]> {
+    const groups = await nativeCollection<KeptAudio>(this.connection, 'kept_audio')
+      .aggregate<{ _id: ArchiveName; files: number; bytes: number }>([
+        { $match: { state: 'live' } },
+        { $group: { _id: '$store', files: { $sum: 1 }, bytes: { $sum: '$size' } } },
+      ])
+      .toArray();
+    return groups.map(({ _id, files, bytes }) => ({ store: _id, files: Number(files), bytes: Number(bytes) }));
   }
 
   /** Bytes on disk with indexes; null where the engine cannot say. */

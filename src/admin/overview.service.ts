@@ -27,7 +27,7 @@ export class OverviewService {
   async read(): Promise<Overview> {
     const at = new Date();
     const since = new Date(at.getTime() - WINDOW_H * HOUR_MS);
-    const [depths, hours, durations, failures, failedUploads, open, expired, gridFs, databaseBytes, alive] =
+    const [depths, hours, durations, failures, failedUploads, open, expired, gridFs, archived, databaseBytes, alive] =
       await Promise.all([
         this.depths.read(),
         this.hours(since, at),
@@ -37,6 +37,7 @@ export class OverviewService {
         this.repository.deadLetters({}, 'open'),
         this.repository.deadLetters({}, 'expired'),
         this.repository.gridFs(),
+        this.repository.archived(),
         this.repository.databaseBytes(),
         this.presence.alive().catch(() => null),
       ]);
@@ -59,7 +60,12 @@ export class OverviewService {
       ].sort((a, b) => b.attempts - a.attempts),
       hours: hours.flatMap(throughput),
       dead_letters: { open, expired },
-      storage: [{ store: 'gridfs', ...gridFs }],
+      storage: [
+        { store: 'gridfs', ...gridFs },
+        ...archived
+          .map(({ store, ...stored }) => ({ store: store === 's3' ? 's3' : 'gridfs_archive', ...stored }))
+          .sort((a, b) => (a.store < b.store ? -1 : 1)),
+      ],
       database: databaseBytes === null ? null : { bytes: databaseBytes },
       workers: { alive },
     };

@@ -101,6 +101,27 @@ describe('the overview', () => {
     if (body.database !== null) expect(body.database.bytes).toBeGreaterThan(0);
   });
 
+  it('counts what is kept by store: what is in the archive for good', async () => {
+    const kept = service.db.collection('kept_audio');
+    const audio = (sha256: string, store: string, state: string, size: number) => {
+      const at = new Date();
+      return { user_id: 'kept', sha256, store, state, size, key: sha256, token: null, created_at: at, updated_at: at };
+    };
+    await kept.insertMany([
+      audio('a', 's3', 'live', 100),
+      audio('b', 'gridfs', 'live', 20),
+      audio('c', 'gridfs', 'live', 3),
+      audio('d', 's3', 'storing', 1000),
+      audio('e', 's3', 'deleting', 1000),
+    ]);
+    const { body } = await root.get('/api/admin/overview');
+    expect(body.storage.slice(1)).toEqual([
+      { store: 'gridfs_archive', files: 2, bytes: 23 },
+      { store: 's3', files: 1, bytes: 100 },
+    ]);
+    await kept.deleteMany({ user_id: 'kept' });
+  });
+
   it('shows what waits, and for how long, while nobody works', async () => {
     const { service: api, stop } = await startWithEngine('api');
     const [bob, admin] = [await api.user('bob'), await api.user('root', 'admin')];
