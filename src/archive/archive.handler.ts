@@ -62,7 +62,7 @@ export class ArchiveHandler extends StageHandler {
     // Its result is going to be dropped: the row has ended, or another worker has it.
     if (!audio) return {};
     // The landing zone's copy may be the last one: a reference is only worth what is really there.
-    const unstored = audio.state === 'live' ? await this.missing(audio) : audio;
+    const unstored = audio.state === 'live' ? await this.missing(audio, signal) : audio;
     if (unstored) await this.keep(unstored, row, signal);
     else this.metrics.archived.labels('shared').inc();
     return { kept_state: 'kept', audio_state: 'deleting' };
@@ -78,9 +78,9 @@ export class ArchiveHandler extends StageHandler {
     }
   }
 
-  private async missing(audio: KeptAudio): Promise<KeptAudio | null> {
+  private async missing(audio: KeptAudio, signal: AbortSignal): Promise<KeptAudio | null> {
     try {
-      return await this.keeper.missing(audio);
+      return await this.keeper.missing(audio, signal);
     } catch (error) {
       throw this.archives.of(audio.store).isAway(error) ? this.away(error) : error;
     }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
@@ -118,22 +118,43 @@ export class AudioKeeper {
   }
 
   /**
-   * Whether live audio is where the ledger says: a bucket's lifecycle rule, or a person, may have deleted it without telling.
+   * Whether live audio is where the ledger says, and still is what it was: a bucket's lifecycle rule, or a person, may have deleted
+   * it without telling. It is read and hashed: another row's copy, maybe the last one, is about to go because of it.
    *
    * @returns the audio to be stored anew where it is not
    * @throws TransientError when it changed meanwhile
    */
-  async missing(audio: KeptAudio): Promise<KeptAudio | null> {
-    const found = audio.key === null ? null : await this.archives.of(audio.store).stat(audio.key);
-    if (found?.size === audio.size) return null;
+  async missing(audio: KeptAudio, signal: AbortSignal): Promise<KeptAudio | null> {
+    if (audio.key !== null && (await this.isThere(audio, audio.key, signal))) return null;
     // What there is of it may still be there.
     if (audio.key !== null) await this.writes.begin(audio.store, audio.key);
     const asSeen = { _id: audio._id, state: 'live' as const, key: audio.key };
     const set = { state: 'storing' as const, key: null, updated_at: new Date() };
     if ((await this.kept.updateOne(asSeen, { $set: set })).modifiedCount !== 1)
       throw busy('The same audio is being stored');
-    this.log.pino.warn({ kept_id: audio._id.toHexString(), store: audio.store }, 'Kept audio was gone, is stored anew');
+    this.log.pino.warn(
+      { kept_id: audio._id.toHexString(), store: audio.store },
+      'Kept audio was gone or altered, is stored anew',
+    );
     return { ...audio, ...set };
+  }
+
+  private async isThere({ store, size, sha256 }: KeptAudio, key: string, signal: AbortSignal): Promise<boolean> {
+    const archive = this.archives.of(store);
+    if ((await archive.stat(key))?.size !== size) return false;
+    const hash = createHash('sha256');
+    try {
+      for await (const bytes of archive.open(key) as AsyncIterable<Buffer>) {
+        signal.throwIfAborted();
+        hash.update(bytes);
+      }
+    } catch (error) {
+      const { code, message } = error as { code?: unknown; message: string };
+      // The SDK compares checksums too.
+      if (code === 'not_found' || /checksum mismatch/i.test(message)) return false;
+      throw error;
+    }
+    return hash.digest('hex') === sha256;
   }
 
   /** Every byte is there and was checked. False when the storing was given to somebody else meanwhile. */
