@@ -4,9 +4,13 @@ import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Audit } from '../audit/audit.js';
 import { Adopter } from './adopter.js';
+import type { AdoptionReport } from './adoption-report.js';
 import { Recovery } from './recovery.js';
+import type { RecoveryReport } from './recovery.js';
 import { RepairService } from './repair.service.js';
+import type { RepairReport } from './repair.service.js';
 import { StrayFiles } from './stray-files.js';
+import type { StrayReport } from './stray-files.js';
 import { namesByMap, namesByPattern, usage } from './stray-names.js';
 import { VerifyService } from './verify.service.js';
 
@@ -49,7 +53,7 @@ export async function recoverCommand(args: string[], services: WithServices): Pr
       throw usage(`--map, --pattern and --user go with --from\nusage: ${RECOVER_USAGE}`);
     return services(async (app) => {
       const work = () => app.get(Recovery, { strict: false }).run(dryRun);
-      return json(await audited(app, 'recover', 'ledger', { dry_run: dryRun }, work));
+      return json(await audited(app, 'recover', 'ledger', { dry_run: dryRun }, work, recovered));
     });
   }
   if ((map === undefined) === (pattern === undefined))
@@ -63,7 +67,7 @@ export async function recoverCommand(args: string[], services: WithServices): Pr
   const options = { folder: from, names, expected: mapped?.files, userId: user ?? null, dryRun };
   return services(async (app) => {
     const work = () => app.get(StrayFiles, { strict: false }).recover(options);
-    return json(await audited(app, 'recover.files', from, { dry_run: dryRun }, work));
+    return json(await audited(app, 'recover.files', from, { dry_run: dryRun }, work, takenIn));
   });
 }
 
@@ -73,7 +77,7 @@ export async function adoptCommand(args: string[], services: WithServices): Prom
   const dryRun = values['dry-run'];
   return services(async (app) => {
     const work = () => app.get(Adopter, { strict: false }).run(dryRun);
-    return json(await audited(app, 'adopt', 'interview_sessions', { dry_run: dryRun }, work));
+    return json(await audited(app, 'adopt', 'interview_sessions', { dry_run: dryRun }, work, adopted));
   });
 }
 
@@ -86,10 +90,9 @@ export async function repairCommand(args: string[], services: WithServices): Pro
     throw usage(`which plan? \`vivavoce verify\` tells its id\nusage: ${REPAIR_USAGE}`);
   const dryRun = values['dry-run'];
   return services(async (app) => {
-    const report = await audited(app, 'content.repair', planId!, { dry_run: dryRun }, () =>
-      app.get(RepairService, { strict: false }).repair(planId!, dryRun),
-    );
-    return json(report);
+    const work = () => app.get(RepairService, { strict: false }).repair(planId!, dryRun);
+    const counts = (report: RepairReport) => ({ ...report.counts });
+    return json(await audited(app, 'content.repair', planId!, { dry_run: dryRun }, work, counts));
   });
 }
 
@@ -100,10 +103,26 @@ function audited<T>(
   target: string,
   details: Record<string, unknown>,
   work: () => Promise<T>,
+  outcome: (report: T) => Record<string, unknown>,
 ): Promise<T> {
   if (details['dry_run'] === true) return work();
   const actor = { user_id: `cli:${userInfo().username}`, ip: null };
-  return app.get(Audit, { strict: false }).act(actor, { action, target, details }, work);
+  return app.get(Audit, { strict: false }).act(actor, { action, target, details }, work, outcome);
+}
+
+function recovered({ swept, more, bytes }: RecoveryReport): Record<string, unknown> {
+  const { quarantined, released, deleted, audio_lost } = bytes;
+  const done = Object.fromEntries(Object.entries(swept).filter(([, count]) => count > 0));
+  return { swept: done, more, quarantined, released, deleted, audio_lost };
+}
+
+function takenIn({ files, uploaded, duplicates, ...left }: StrayReport): Record<string, unknown> {
+  const [unmatched, refused, missing] = [left.unmatched.length, left.refused.length, left.missing.length];
+  return { files, uploaded, duplicates, unmatched, refused, missing };
+}
+
+function adopted({ sessions, answers, left_count }: AdoptionReport): Record<string, unknown> {
+  return { sessions, answers: { ...answers }, left_count };
 }
 
 async function mustBeThere(option: string, path: string): Promise<void> {
