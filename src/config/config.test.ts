@@ -127,4 +127,48 @@ describe('the settings', () => {
     expect(faultsOf({ TRANSCRIBER: 'openai' })).toEqual([expect.stringMatching(/^OPENAI_API_KEY: /)]);
     expect(faultsOf({ SCORER: 'openai' })).toEqual([expect.stringMatching(/^OPENAI_API_KEY: /)]);
   });
+
+  describe('of S3', () => {
+    const s3 = { AUDIO_ARCHIVE: 's3', S3_BUCKET: 'interviews' };
+
+    it('are read from the names that AWS gives them too, and from ours first', () => {
+      const aws = {
+        AWS_S3_BUCKET: 'theirs',
+        AWS_REGION: 'eu-west-1',
+        AWS_ACCESS_KEY_ID: 'id',
+        AWS_SECRET_ACCESS_KEY: 'key',
+        AWS_SESSION_TOKEN: 'token',
+      };
+      expect(loadConfig({ AUDIO_ARCHIVE: 's3', ...aws })).toMatchObject({
+        S3_BUCKET: 'theirs',
+        S3_REGION: 'eu-west-1',
+        S3_ACCESS_KEY_ID: 'id',
+        S3_SECRET_ACCESS_KEY: 'key',
+        S3_SESSION_TOKEN: 'token',
+      });
+      const ours = { S3_BUCKET: 'ours', S3_REGION: 'auto' };
+      expect(loadConfig({ AUDIO_ARCHIVE: 's3', ...aws, ...ours })).toMatchObject(ours);
+    });
+
+    it('are refused without a bucket, where audio is archived there', () => {
+      expect(faultsOf({ AUDIO_ARCHIVE: 's3' })).toEqual([expect.stringMatching(/^S3_BUCKET: /)]);
+      expect(faultsOf({ AUDIO_ARCHIVE: 'gridfs' })).toEqual([]);
+      expect(faultsOf(s3)).toEqual([]);
+    });
+
+    it.each(['4', '101', '8.5', 'many'])('are refused with parts of %s MiB', (size) => {
+      expect(faultsOf({ ...s3, S3_PART_SIZE_MB: size })).toEqual([expect.stringMatching(/^S3_PART_SIZE_MB: /)]);
+    });
+
+    it.each([5, 100])('take parts of %i MiB', (size) => {
+      expect(loadConfig({ ...s3, S3_PART_SIZE_MB: String(size) }).S3_PART_SIZE_MB).toBe(size);
+    });
+
+    it('need no keys: the machine itself may have some; half of a pair is none', () => {
+      const none = { S3_ACCESS_KEY_ID: null, S3_SECRET_ACCESS_KEY: null, S3_SESSION_TOKEN: null };
+      expect(loadConfig(s3)).toMatchObject(none);
+      for (const half of [{ S3_ACCESS_KEY_ID: 'id' }, { AWS_SECRET_ACCESS_KEY: 'hunter2' }])
+        expect(faultsOf({ ...s3, ...half })).toEqual([expect.stringMatching(/^S3_ACCESS_KEY_ID: /)]);
+    });
+  });
 });

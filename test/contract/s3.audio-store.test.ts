@@ -115,6 +115,29 @@ describeWithS3('audio in S3', () => {
       expect(token).toBe('a-token-for-an-hour');
     });
 
+    it('signs with what the machine itself has where no keys are given', async () => {
+      let signedBy: string | undefined;
+      const bucket = createServer((request, response) => {
+        signedBy = request.headers.authorization;
+        response.end();
+      }).listen(0, '127.0.0.1');
+      await once(bucket, 'listening');
+      const url = `http://127.0.0.1:${(bucket.address() as AddressInfo).port}`;
+      const keys = { AWS_ACCESS_KEY_ID: 'of-the-machine', AWS_SECRET_ACCESS_KEY: 'of-no-use' };
+      Object.assign(process.env, keys);
+      const ambient = new S3AudioStore(
+        loadConfig({ AUDIO_ARCHIVE: 's3', S3_BUCKET: 'audio', S3_ENDPOINT: url, S3_FORCE_PATH_STYLE: 'true' }),
+      );
+      try {
+        await ambient.check();
+      } finally {
+        for (const name of Object.keys(keys)) delete process.env[name];
+        ambient.close();
+        bucket.close();
+      }
+      expect(signedBy).toContain('Credential=of-the-machine/');
+    });
+
     it('says why it cannot take bytes', async () => {
       const wrong = new S3AudioStore(loadConfig({ ...server.settings(server.url, 'no-such-bucket') }));
       await expect(wrong.check()).rejects.toThrow();
