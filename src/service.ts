@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -35,6 +36,7 @@ export interface Service {
 export async function startService(role: Role, config: Config): Promise<Service> {
   const log = new Log(config);
   const logger = new NestLog(log);
+  await makeDataFolder(config.DATA_DIR, log);
   const databases = await startEmbedded(config, logger);
   const resolved = Object.freeze(
     Object.assign(new Config(), config, { MONGODB_URI: databases.mongodbUri, REDIS_URL: databases.redisUrl }),
@@ -61,6 +63,15 @@ export async function startService(role: Role, config: Config): Promise<Service>
   } catch (error) {
     await databases.stop();
     throw error;
+  }
+}
+
+/** With databases and keys of its own elsewhere a process writes nothing there, but its space is watched. */
+async function makeDataFolder(folder: string, log: Log): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    log.pino.warn({ err: error }, 'DATA_DIR cannot be made: its space is not watched');
   }
 }
 

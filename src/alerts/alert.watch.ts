@@ -66,7 +66,8 @@ export class AlertWatch implements OnApplicationShutdown {
     const isWanted =
       (await this.outbox.wants('alert.firing', null)) || (await this.outbox.wants('alert.resolved', null));
     if (!isWanted) return;
-    await this.noteAll(await this.space.ofThisHost());
+    // What cannot be looked at here must not keep the rest from being told.
+    await this.noteAll(await this.space.ofThisHost().catch(() => []));
     if (!(await this.takeTurn())) return;
     const found = await this.conditions.read();
     await this.noteAll([...found, ...(await this.space.ofDatabase().catch(() => []))]);

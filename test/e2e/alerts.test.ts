@@ -1,3 +1,7 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { AlertWatch } from '../../src/alerts/alert.watch.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
@@ -144,6 +148,20 @@ describe('what an API knows without a worker', () => {
         expect(over).toEqual(expect.arrayContaining(['no_worker', 'backlog', 'oldest_wait']));
       });
       await worker.stop();
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it('is told without a DATA_DIR too: the folder is made at the start, and may go later', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vivavoce-alerts-'));
+    const DATA_DIR = join(folder, 'not/there');
+    const service = await startTestService('api', { ...QUICK, DATA_DIR });
+    try {
+      expect(existsSync(DATA_DIR)).toBe(true);
+      await rm(folder, { recursive: true });
+      await watched(await service.user('root', 'admin'), '/folderless');
+      await eventually(() => expect(told('/folderless', 'no_worker', 'alert.firing')).toHaveLength(1));
     } finally {
       await service.stop();
     }
