@@ -92,6 +92,13 @@ export const variables = {
   OPENAI_TRANSCRIPTION_MODEL: text('whisper-1', 'Model of the transcription endpoint.'),
   OPENAI_TIMEOUT_S: int(120, 1, 3600, 's', 'Longest a single request to the endpoint may take.'),
   OPENAI_MAX_RETRIES: int(2, 0, 10, 'tries', 'Retries within one attempt on 429, 5xx and broken connections.'),
+  OPENAI_REST_S: number(
+    30,
+    0,
+    3600,
+    's',
+    'How long the transcription endpoint is left alone after five failures in a row; then one attempt tries it.',
+  ),
   LOCAL_INTRA_THREADS: int(0, 0, 64, 'threads', 'Threads of the local model; 0 takes one per core, at most 4.'),
   LOCAL_MEMORY_LIMIT_MB: int(
     1500,

@@ -19,7 +19,7 @@ function makeTranscriber(config: Config, log: Log): Transcriber {
   const remote = config.TRANSCRIBER === 'openai' || (config.TRANSCRIBER === 'auto' && config.OPENAI_API_KEY !== null);
   if (!remote) return new LocalTranscriber(config, ffmpeg);
   const fallback = config.TRANSCRIBER_FALLBACK === 'local' ? new LocalTranscriber(config, ffmpeg) : null;
-  return new CircuitTranscriber(new OpenAiTranscriber(config, ffmpeg), fallback, log);
+  return new CircuitTranscriber(new OpenAiTranscriber(config, ffmpeg), fallback, config.OPENAI_REST_S, log);
 }
 
 @Module({

@@ -1,0 +1,63 @@
+import { jest } from '@jest/globals';
+import { startWithEngine, type ServiceWithEngine } from '../support/engine.js';
+import { serverError } from '../support/openai-behaviour.js';
+import { type Caller, ENGINE_MS, eventually, fresh, type Json } from '../support/service.js';
+
+jest.setTimeout(ENGINE_MS + 60_000);
+
+/** Failures in a row after which the engine is left alone. */
+const FAILURES = 5;
+
+let running: ServiceWithEngine;
+let alice: Caller;
+
+async function start(environment: Record<string, string>): Promise<void> {
+  running = await startWithEngine('all', environment);
+  running.engine.otherwise(serverError);
+  alice = await running.service.user('alice');
+}
+afterEach(() => running.stop());
+
+/** Sends an answer, and gives back its id. */
+async function send(session: string, question: string): Promise<string> {
+  return (await alice.upload(session, question, fresh('answer-0870.webm'))).body.upload_id as string;
+}
+
+describe('an engine that fails again and again', () => {
+  it('is left alone, and the model in the box transcribes', async () => {
+    await start({ TRANSCRIBER_FALLBACK: 'local', STAGE_ATTEMPTS: String(FAILURES), OPENAI_REST_S: '600' });
+    const session = await alice.session(['q1', 'q2']);
+    for (const question of ['q1', 'q2']) {
+      await send(session, question);
+      const answer = await alice.answer(session, question, undefined, ENGINE_MS);
+      expect(answer).toMatchObject({
+        transcription_status: 'completed',
+        transcriber: expect.stringMatching(/^local\//),
+      });
+      expect(answer.transcript).toMatch(/Dashwood/i);
+      expect(running.engine.requests).toHaveLength(FAILURES);
+    }
+  });
+
+  it('costs an answer that it is not asked for no attempt, however often that is, and has it when it is back', async () => {
+    await start({ STAGE_ATTEMPTS: '1', OPENAI_REST_S: '0.3', TRANSCRIPTION_TIMEOUT_S: '2' });
+    const { engine } = running;
+    const session = await alice.session();
+    for (let i = 0; i < FAILURES; i++) {
+      await send(session, `failed-${i}`);
+      await alice.answer(session, `failed-${i}`);
+    }
+    engine.script({ does: 'hang' });
+    await send(session, 'trial');
+    await engine.seen(FAILURES + 1);
+    engine.otherwise({ does: 'answer' });
+    const id = await send(session, 'waits');
+    const stage = async (): Promise<Json> => (await alice.get(`/api/uploads/${id}`)).body.stages[0];
+    await eventually(async () => {
+      const codes = (await stage()).history.map((attempt: Json) => attempt.error?.code);
+      expect(codes.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => 'engine_circuit_open'));
+    });
+    expect(await alice.answer(session, 'waits')).toMatchObject({ transcriber: 'openai/whisper-1' });
+    expect(await stage()).toMatchObject({ state: 'done', attempts: 1 });
+  });
+});
