@@ -9,6 +9,8 @@ import type { Condition } from './condition.js';
 
 const FAILURES_MS = 5 * 60_000;
 const LETTERS_MS = 30 * 60_000;
+/** What the sender, or the way to us, broke off; what was refused is no fault of the service. */
+const BROKEN_OFF = ['upload_interrupted', 'upload_timeout', 'upload_expired'];
 
 /** What the service can know of itself as a whole: the conditions of deploy/prometheus/alerts.yml, from the ledger. */
 @Injectable()
@@ -29,20 +31,26 @@ export class AlertConditions {
 
   private async failures(): Promise<Condition[]> {
     const ended = { _id: { $gte: idAt(Date.now() - FAILURES_MS) } };
+    // For a worker that went away with the last attempt there is no other record.
+    const lost = { outcome: 'lost' as const, number: { $gte: this.config.STAGE_ATTEMPTS } };
     const [done, failed] = await Promise.all([
       this.ledger.attempts.countDocuments({ outcome: 'done', ...ended }),
-      this.ledger.attempts.countDocuments({ outcome: 'failed', ...ended }),
+      this.ledger.attempts.countDocuments({ $or: [{ outcome: 'failed' }, lost], ...ended }),
     ]);
     return [this.rate('failures', 'stages failed for good', failed, done)];
   }
 
   private async uploadFailures(): Promise<Condition[]> {
     const since = Date.now() - FAILURES_MS;
-    const [failed, committed] = await Promise.all([
-      this.ledger.rows.countDocuments({ state: 'failed', updated_at: { $gte: new Date(since) } }),
-      this.ledger.rows.countDocuments({ _id: { $gte: idAt(since) }, state: { $in: ['committed', 'duplicate'] } }),
+    const brokenOff = { 'error.code': { $in: BROKEN_OFF }, updated_at: { $gte: new Date(since) } };
+    const [failed, whole] = await Promise.all([
+      this.ledger.rows.countDocuments({ state: 'failed', ...brokenOff }),
+      this.ledger.rows.countDocuments({
+        _id: { $gte: idAt(since) },
+        state: { $in: ['committed', 'duplicate', 'superseded'] },
+      }),
     ]);
-    return [this.rate('upload_failures', 'uploads did not arrive whole', failed, committed)];
+    return [this.rate('upload_failures', 'uploads did not arrive whole', failed, whole)];
   }
 
   private rate(id: string, what: string, failed: number, well: number): Condition {

@@ -9,6 +9,7 @@ import { Outbox } from '../events/outbox.js';
 import { owing } from '../events/owed.js';
 import type { Alert, AlertState } from './alert.schema.js';
 import type { Condition } from './condition.js';
+import { OF_A_HOST } from './space.conditions.js';
 
 /** What is known of alerts: ok → pending → firing → ok, each step a conditional update, so that one process takes it. */
 @Injectable()
@@ -38,9 +39,10 @@ export class AlertLedger {
     else if (Date.now() - since >= condition.forS * 1000) await this.fires(seen, condition);
   }
 
-  /** Those that nobody has looked at since, such as of a machine that is gone, are over. */
+  /** Those of machines that are gone are over: nobody has looked at them since. What cannot be looked at for a while goes on. */
   async resolveForgotten(before: Date): Promise<void> {
-    for (const seen of await this.alerts.find({ state: 'firing', seen_at: { $lt: before } }).toArray()) {
+    const forgotten = await this.alerts.find({ state: 'firing', seen_at: { $lt: before } }).toArray();
+    for (const seen of forgotten.filter(({ _id }) => _id.startsWith(OF_A_HOST))) {
       const summary = 'Nobody has looked at it any more: what it was about is gone';
       await this.ends(seen, { id: seen._id, severity: 'warning', summary, value: seen.value, threshold: 0 });
     }

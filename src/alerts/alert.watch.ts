@@ -20,7 +20,7 @@ interface Turn {
 }
 
 const TURN = 'alerts';
-/** An alert that nobody has looked at for so many intervals is over. */
+/** An alert of a machine that has not looked at it for so many intervals is over. */
 const FORGOTTEN = 20;
 
 /**

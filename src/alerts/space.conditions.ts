@@ -7,6 +7,9 @@ import { databaseSpace } from '../common/database-space.js';
 import { Config } from '../config/config.js';
 import type { Condition } from './condition.js';
 
+/** What begins the id of an alert that only one machine can look at. */
+export const OF_A_HOST = 'space_low:';
+
 /** How much space is left: on the disk of this process, which nobody else sees, and on that of MongoDB. */
 @Injectable()
 export class SpaceConditions {
@@ -18,7 +21,7 @@ export class SpaceConditions {
   async ofThisHost(): Promise<Condition[]> {
     const { bavail, blocks } = await statfs(this.config.DATA_DIR);
     const host = hostname();
-    return [this.condition(`space_low:${host}`, `of the disk of ${host}, under DATA_DIR,`, bavail, blocks)];
+    return [this.condition(`${OF_A_HOST}${host}`, `of the disk of ${host}, under DATA_DIR,`, bavail, blocks)];
   }
 
   /** None where the engine cannot say. */

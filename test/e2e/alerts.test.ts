@@ -3,10 +3,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
+import { mongo } from 'mongoose';
+import { AlertConditions } from '../../src/alerts/alert.conditions.js';
+import { AlertLedger } from '../../src/alerts/alert.ledger.js';
 import { AlertWatch } from '../../src/alerts/alert.watch.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
-import { type Caller, eventually, fresh, type Json, startTestService, type TestService } from '../support/service.js';
+import { filePart, RawUpload } from '../support/raw-upload.js';
+import {
+  type Caller,
+  eventually,
+  fresh,
+  type Json,
+  speech,
+  startTestService,
+  type TestService,
+} from '../support/service.js';
 import { WebhookReceiver, verified } from '../support/webhook-receiver.js';
 
 jest.setTimeout(60_000);
@@ -148,6 +160,69 @@ describe('what an API knows without a worker', () => {
         expect(over).toEqual(expect.arrayContaining(['no_worker', 'backlog', 'oldest_wait']));
       });
       await worker.stop();
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it('is not that an upload was refused, but that one broke off', async () => {
+    const service = await startTestService('api', QUICK);
+    try {
+      await watched(await service.user('root', 'admin'), '/uploads');
+      const alice = await service.user('alice');
+      const session = await alice.session(['q1']);
+      expect((await alice.upload(session, 'q1', Buffer.from('No audio at all'))).status).toBe(415);
+      await eventually(async () => expect((await service.rows(session))[0].state).toBe('failed'));
+      const rate = async () => {
+        const found = await service.service.app.get(AlertConditions, { strict: false }).read();
+        return found.find(({ id }) => id === 'upload_failures')?.value;
+      };
+      expect(await rate()).toBe(0);
+      const upload = await RawUpload.begin(alice, `/api/upload-answer/${session}/q1`, 100_000);
+      await upload.write(filePart());
+      await upload.write(speech('reading.webm').subarray(0, 2000));
+      await eventually(async () => expect(await service.rows(session)).toHaveLength(2));
+      upload.hangUp();
+      await eventually(() => expect(told('/uploads', 'upload_failures', 'alert.firing')).toHaveLength(1));
+      for (const question of ['q1', 'q1', 'q1']) await alice.upload(session, question, fresh('answer-0870.webm'));
+      // One in four: takes that a newer one replaced arrived whole as well.
+      expect(await rate()).toBe(25);
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it('counts a stage that ended with its last worker as failed', async () => {
+    const service = await startTestService('api', QUICK);
+    try {
+      const ended = (number: number) => ({
+        upload_id: new mongo.ObjectId(),
+        stage: 'analysis',
+        number,
+        outcome: 'lost',
+      });
+      const attempts = service.db.collection('attempts');
+      const conditions = service.service.app.get(AlertConditions, { strict: false });
+      const rate = async () => (await conditions.read()).find(({ id }) => id === 'failures')?.value;
+      await attempts.insertOne(ended(1));
+      expect(await rate()).toBe(0);
+      await attempts.insertOne(ended(3));
+      expect(await rate()).toBe(100);
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it('lasts while it cannot be looked at, unless its machine is gone', async () => {
+    const service = await startTestService('api', QUICK);
+    try {
+      const long = new Date(Date.now() - 3_600_000);
+      const seen = { state: 'firing', since: long, seen_at: long, updated_at: long, value: 0 };
+      const alerts = service.db.collection<Json>('alerts');
+      await alerts.insertMany(['no_worker', 'space_low:gone'].map((_id) => ({ _id, ...seen })));
+      await service.service.app.get(AlertLedger, { strict: false }).resolveForgotten(new Date());
+      expect(await alerts.findOne({ _id: 'no_worker' })).toMatchObject({ state: 'firing' });
+      expect(await alerts.findOne({ _id: 'space_low:gone' })).toMatchObject({ state: 'ok' });
     } finally {
       await service.stop();
     }
