@@ -6,6 +6,11 @@ const WORK_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600
 /** How many collectors a scrape waits for at once is not limited; how long it waits is. */
 const COLLECT_TIMEOUT_MS = 2000;
 
+interface Collector {
+  gauges: Gauge<string>[];
+  collect: () => Promise<void>;
+}
+
 /**
  * Everything that Prometheus may ask of this process. Injectable by its class. Base units; no ids as labels.
  * Names follow https://prometheus.io/docs/practices/naming/.
@@ -156,16 +161,16 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  private readonly collectors: (() => Promise<void>)[] = [];
+  private readonly collectors: Collector[] = [];
   private readonly httpChildren = new Map<string, { observe(seconds: number): void }>();
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Registers a function that sets gauges, called at each scrape. If it fails or takes over 2 s, the scrape goes on without it. */
-  onScrape(collector: () => Promise<void>): void {
-    this.collectors.push(collector);
+  /** Registers a function that sets `gauges`, called at each scrape. If it fails or takes over 2 s, they are missing from it. */
+  onScrape(collect: () => Promise<void>, ...gauges: Gauge<string>[]): void {
+    this.collectors.push({ gauges, collect });
   }
 
   /** Counts a finished request. `route` is its template, or `unmatched`. */
@@ -187,18 +192,17 @@ export class Metrics {
   }
 }
 
-async function withinTimeLimit(collector: () => Promise<void>): Promise<void> {
+async function withinTimeLimit({ gauges, collect }: Collector): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, COLLECT_TIMEOUT_MS);
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('It takes too long')), COLLECT_TIMEOUT_MS);
   });
-  const run = async () => {
-    try {
-      await collector();
-    } catch {
-      // What could not be collected is missing from the scrape; health checks say why.
-    }
-  };
-  await Promise.race([run(), limit]);
-  clearTimeout(timer);
+  try {
+    await Promise.race([collect(), limit]);
+  } catch {
+    // What could not be collected is missing from the scrape: the last value would pass for today's. Health checks say why.
+    for (const gauge of gauges) for (const { labels } of (await gauge.get()).values) gauge.remove(labels);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -20,16 +20,25 @@ export class DiskMetrics implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.metrics.onScrape(async () => {
-      const { bavail, blocks, bsize } = await statfs(this.config.DATA_DIR);
-      this.metrics.diskFree.set(bavail * bsize);
-      this.metrics.diskSize.set(blocks * bsize);
-    });
-    this.metrics.onScrape(async () => {
-      const space = await databaseSpace(this.connection);
-      if (!space) return;
-      this.metrics.databaseFree.labels('mongodb').set(space.free);
-      this.metrics.databaseSize.labels('mongodb').set(space.size);
-    });
+    const { diskFree, diskSize, databaseFree, databaseSize } = this.metrics;
+    this.metrics.onScrape(
+      async () => {
+        const { bavail, blocks, bsize } = await statfs(this.config.DATA_DIR);
+        diskFree.set(bavail * bsize);
+        diskSize.set(blocks * bsize);
+      },
+      diskFree,
+      diskSize,
+    );
+    this.metrics.onScrape(
+      async () => {
+        const space = await databaseSpace(this.connection);
+        if (!space) return;
+        databaseFree.labels('mongodb').set(space.free);
+        databaseSize.labels('mongodb').set(space.size);
+      },
+      databaseFree,
+      databaseSize,
+    );
   }
 }

@@ -26,7 +26,8 @@ export class WebhookSweep implements OnModuleInit {
     this.sweeper.also('lost_deliveries', (dryRun) => this.takeBack(dryRun));
     this.sweeper.also('overdue_webhooks', (dryRun) => this.teller.sendOverdue(dryRun));
     this.eraser.also((userId, sessionId) => this.deliveries.eraseSession(userId, sessionId));
-    this.metrics.onScrape(async () => this.metrics.webhookPending.set(await this.deliveries.pending()));
+    const { webhookPending } = this.metrics;
+    this.metrics.onScrape(async () => webhookPending.set(await this.deliveries.pending()), webhookPending);
   }
 
   private async takeBack(dryRun: boolean): Promise<number> {

@@ -22,10 +22,12 @@ function metricsIn(text: string): string[] {
 describe('what is watched', () => {
   let service: TestService;
   let exposed: string;
+  let atFirst: string;
 
   beforeAll(async () => {
     service = await startTestService('all');
     const alice = await service.user('alice');
+    atFirst = (await alice.get('/metrics')).body;
     const session = await alice.session();
     await alice.upload(session, 'q1', speech('answer-0870.webm'));
     await alice.answer(session, 'q1');
@@ -42,6 +44,18 @@ describe('what is watched', () => {
     const asked = metricsIn(groups.flatMap(({ rules }) => rules.map(({ expr }) => expr)).join('\n') + dashboard);
     expect(asked.length).toBeGreaterThan(12);
     expect(asked.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual(TO_COME);
+  });
+
+  it('counts from 0, so that the first failures after a start are an increase', () => {
+    const counts = ['done', 'failed', 'lost'].flatMap((outcome) =>
+      ['transcription', 'analysis', 'archive'].map(
+        (queue) => `vivavoce_jobs_total{queue="${queue}",outcome="${outcome}"} 0`,
+      ),
+    );
+    const uploads = ['committed', 'duplicate', 'failed'].map(
+      (outcome) => `vivavoce_uploads_total{outcome="${outcome}",kind="answer"} 0`,
+    );
+    expect(atFirst.split('\n')).toEqual(expect.arrayContaining([...counts, ...uploads]));
   });
 
   it('counts what an answer passes', () => {
