@@ -54,7 +54,7 @@ export class Metrics {
   });
   readonly failures = new Counter({
     name: 'vivavoce_failures_total',
-    help: 'Failures by where (upload, or the stage whose attempt failed) and the stable code that the ledger has too.',
+    help: 'Failures by where (upload, webhook, or the stage whose attempt failed) and the stable code that the ledger has too.',
     labelNames: ['stage', 'code'] as const,
     registers: [this.registry],
   });

@@ -70,6 +70,7 @@ export class DeliveryAttempt {
       outcome: 'lost',
       error,
     });
+    this.tell(held, outcome, result, null);
     return true;
   }
 
@@ -107,10 +108,17 @@ export class DeliveryAttempt {
     return this.deliveries.end(held, outcome === 'delivered' ? 'delivered' : 'failed', { status_code, error });
   }
 
-  private tell(held: HeldDelivery, outcome: AttemptOutcome, { status, error }: PostResult, durationMs: number): void {
+  /** @param durationMs null when nobody knows */
+  private tell(
+    held: HeldDelivery,
+    outcome: AttemptOutcome,
+    { status, error }: PostResult,
+    durationMs: number | null,
+  ): void {
     const word = outcome === 'retry' ? 'retried' : outcome;
     this.metrics.webhookDeliveries.labels(held.type, word).inc();
-    this.metrics.webhookDuration.labels(word).observe(durationMs / 1000);
+    if (error) this.metrics.failures.labels('webhook', error.code).inc();
+    if (durationMs !== null) this.metrics.webhookDuration.labels(word).observe(durationMs / 1000);
     const line = {
       webhook_id: held.webhook_id.toHexString(),
       delivery_id: held._id.toHexString(),

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
+import { Metrics } from '../common/metrics.js';
 import { isDuplicateKey } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
@@ -28,6 +29,7 @@ export class DeliveryRepository {
   constructor(
     @InjectConnection() connection: Connection,
     private readonly config: Config,
+    private readonly metrics: Metrics,
   ) {
     this.rows = nativeCollection<WebhookDelivery>(connection, 'webhook_deliveries');
     this.attempts = nativeCollection<WebhookAttempt>(connection, 'webhook_attempts');
@@ -107,7 +109,17 @@ export class DeliveryRepository {
   /** Not worth sending any more. */
   async cancel(filter: mongo.Filter<WebhookDelivery>, code: string, message: string): Promise<number> {
     const set = { state: 'cancelled' as const, finished_at: new Date(), error: { code, message } };
-    return (await this.rows.updateMany({ ...filter, state: 'due' }, { $set: set })).modifiedCount;
+    const due = { ...filter, state: 'due' as const };
+    const types = await this.rows
+      .aggregate<{ _id: WebhookDelivery['type'] }>([{ $match: due }, { $group: { _id: '$type' } }])
+      .toArray();
+    let count = 0;
+    for (const { _id: type } of types) {
+      const { modifiedCount } = await this.rows.updateMany({ ...due, type }, { $set: set });
+      this.metrics.webhookDeliveries.labels(type, 'cancelled').inc(modifiedCount);
+      count += modifiedCount;
+    }
+    return count;
   }
 
   /** Due again at once, with all its tries. False when it is being sent. */

@@ -62,12 +62,20 @@ export class ReceiverClient implements OnApplicationShutdown {
     }
   }
 
-  /** @throws PermanentError when a name leads to an address that is refused; nothing while it leads nowhere */
+  /**
+   * @throws PermanentError when a name leads to an address that is refused; nothing while it leads nowhere, or nobody says where
+   * within `WEBHOOK_TIMEOUT_S`: a connection looks again
+   */
   async check(hostname: string): Promise<void> {
     this.refuseLiteral(hostname);
     if (isIP(bare(hostname))) return;
     await new Promise<void>((resolve, reject) => {
-      this.lookup(hostname, {}, (error) => (error instanceof PermanentError ? reject(error) : resolve()));
+      const limit = setTimeout(resolve, this.config.WEBHOOK_TIMEOUT_S * 1000);
+      this.lookup(hostname, {}, (error) => {
+        clearTimeout(limit);
+        if (error instanceof PermanentError) reject(error);
+        else resolve();
+      });
     });
   }
 

@@ -33,7 +33,12 @@ export class WebhookRepository {
         if (!isDuplicateKey(error)) throw error;
       }
     }
-    throw new ConflictError('too_many_webhooks', `There are ${most} webhooks already, which is the most there can be`);
+    throw tooMany(most);
+  }
+
+  /** @throws ConflictError when the owner has as many as there can be; `insert` makes sure of it */
+  async refuseMoreThan(owner: string, most: number): Promise<void> {
+    if ((await this.webhooks.countDocuments({ owner })) >= most) throw tooMany(most);
   }
 
   async find(id: mongo.ObjectId | string): Promise<Webhook | null> {
@@ -80,3 +85,6 @@ export class WebhookRepository {
     await this.webhooks.deleteOne({ _id: id });
   }
 }
+
+const tooMany = (most: number): ConflictError =>
+  new ConflictError('too_many_webhooks', `There are ${most} webhooks already, which is the most there can be`);

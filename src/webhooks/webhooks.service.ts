@@ -39,12 +39,11 @@ export class WebhooksService {
     const enabled = input.enabled ?? true;
     const owner = this.access.ownerOfNew(asking.user, scope);
     this.rules.events(events, scope);
-    const url = await this.rules.url(input.url);
     const _id = new mongo.ObjectId();
     const secret = newSecret();
     const now = new Date();
-    const webhook: Omit<Webhook, 'slot'> = {
-      ...{ _id, owner, scope, url, events, enabled },
+    const webhook: Omit<Webhook, 'slot' | 'url'> = {
+      ...{ _id, owner, scope, events, enabled },
       user_id: asking.user.id,
       description: description || null,
       disabled_reason: null,
@@ -56,11 +55,18 @@ export class WebhooksService {
       created_at: now,
       updated_at: now,
     };
-    const work = () => this.webhooks.insert(webhook, this.config.WEBHOOKS_PER_USER);
-    const told = () => ({ scope, host: new URL(url).host, events });
-    await this.access.change(asking, 'webhook.create', `webhook/${_id.toHexString()}`, work, told);
+    const most = this.config.WEBHOOKS_PER_USER;
+    const work = async () => {
+      // Who can have no more has no name looked up either.
+      await this.webhooks.refuseMoreThan(owner, most);
+      const url = await this.rules.url(input.url);
+      await this.webhooks.insert({ ...webhook, url }, most);
+      return url;
+    };
+    const told = (url: string) => ({ scope, host: new URL(url).host, events });
+    const url = await this.access.change(asking, 'webhook.create', `webhook/${_id.toHexString()}`, work, told);
     this.subscriptions.forget();
-    return { ...webhookView({ ...webhook, slot: 0 }), secret };
+    return { ...webhookView({ ...webhook, url, slot: 0 }), secret };
   }
 
   /** Newest first; for admins the global ones too. */

@@ -376,6 +376,9 @@ describe('webhooks', () => {
     const [{ id }] = (await user.get('/api/webhooks')).body.items;
     await user.delete(`/api/webhooks/${id}`);
     expect((await make()).status).toBe(201);
+    // Where one more would lead is not looked at.
+    const wrong = await user.post('/api/webhooks', { url: 'ftp://files.example', events: ['answer.failed'] });
+    expect(wrong.status).toBe(409);
   });
 
   it('of another user are not there, on every route', async () => {
