@@ -15,7 +15,8 @@ async function main(): Promise<void> {
   const starting = startService(config.ROLE, config);
   const stop = () => {
     // Whoever stops us has said how long it may take; a process that hangs beyond it helps nobody.
-    setTimeout(() => process.exit(1), (config.SHUTDOWN_TIMEOUT_S + 5) * 1000).unref();
+    const withinS = config.SHUTDOWN_DRAIN_S + config.SHUTDOWN_TIMEOUT_S + 5;
+    setTimeout(() => process.exit(1), withinS * 1000).unref();
     const stopped = starting.then((service) => service.stop());
     stopped.then(
       () => process.exit(0),

@@ -8,6 +8,8 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Connection } from 'mongoose';
 import { AppModule } from './app.module.js';
 import type { Role } from './app.module.js';
+import { AppError } from './common/app-error.js';
+import { HealthRegistry } from './common/health.js';
 import { configureHttp } from './common/http-setup.js';
 import { Log, NestLog } from './common/logging.js';
 import { Config } from './config/config.js';
@@ -15,6 +17,7 @@ import { startEmbedded } from './embedded/embedded.js';
 import { buildOpenApi } from './ops/openapi.js';
 import { serveDocs } from './ops/docs.js';
 
+/** What open connections are given to end between requests. */
 const DRAIN_MS = 1000;
 
 /** A running process of one role. */
@@ -58,7 +61,7 @@ export async function startService(role: Role, config: Config): Promise<Service>
     const url = `http://${host}:${address.port}`;
     log.pino.info({ role, url, pid: process.pid }, 'Vivavoce is ready');
     let stopped: Promise<void> | null = null;
-    const stop = () => (stopped ??= stopApp(app, config.SHUTDOWN_TIMEOUT_S, log).finally(() => databases.stop()));
+    const stop = () => (stopped ??= stopApp(app, role, config, log).finally(() => databases.stop()));
     return { app, url, keepsData: databases.keepsData, stop };
   } catch (error) {
     await databases.stop();
@@ -83,19 +86,26 @@ async function ensureIndexes(connection: Connection): Promise<void> {
 /**
  * Lets go of connections between requests, not under them: for a moment every answer says that its connection ends with it. A
  * client that reuses a connection which is closed at that very instant would see a reset and could not know what became of its request.
+ *
+ * @param leastMs goes on for so long even where no connection is open: balancers make new ones until they have seen that it is not ready
  */
-async function drain(server: Server): Promise<void> {
+async function drain(server: Server, leastMs: number): Promise<void> {
   const open = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
-  if (open === 0) return;
+  const forMs = Math.max(leastMs, open === 0 ? 0 : DRAIN_MS);
+  if (forMs === 0) return;
   server.prependListener('request', (_request, response: ServerResponse) => response.setHeader('Connection', 'close'));
-  await pause(DRAIN_MS);
+  await pause(forMs);
 }
 
-async function stopApp(app: NestExpressApplication, timeoutS: number, log: Log): Promise<void> {
+async function stopApp(app: NestExpressApplication, role: Role, config: Config, log: Log): Promise<void> {
+  app.get(HealthRegistry).register('shutdown', async () => {
+    throw new AppError('unavailable', 'stopping', 'the process is stopping');
+  });
   log.pino.info({ pid: process.pid }, 'Stopping');
   const server = app.getHttpServer();
-  await drain(server);
-  const late = setTimeout(() => server.closeAllConnections(), timeoutS * 1000);
+  // Nobody sends anything to a worker.
+  await drain(server, role === 'worker' ? 0 : config.SHUTDOWN_DRAIN_S * 1000);
+  const late = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_TIMEOUT_S * 1000);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   // The workers' part begins now, beside the last requests, not after them.

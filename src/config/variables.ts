@@ -35,6 +35,13 @@ export const variables = {
     's',
     'How long a stopping process may finish what is in hand before it gives it back.',
   ),
+  SHUTDOWN_DRAIN_S: int(
+    0,
+    0,
+    300,
+    's',
+    'How long a stopping API goes on taking requests before that, while /health/ready says 503: until balancers have seen it.',
+  ),
   LOG_LEVEL: oneOf(
     'info',
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],

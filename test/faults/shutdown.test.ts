@@ -94,6 +94,24 @@ describe('a process that is asked to stop', () => {
     expect(await ended).toEqual(CLEAN);
   });
 
+  it('says, as an API, that it is not ready, and goes on taking requests until balancers have seen it', async () => {
+    const api = await stand.api({ SHUTDOWN_DRAIN_S: '5' });
+    await user.createSession(session);
+    const began = performance.now();
+    const ended = api.stop();
+    await api.logged('Stopping');
+    const ready = await fetch(`http://127.0.0.1:${api.port}/health/ready`);
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toMatchObject({
+      status: 'unavailable',
+      checks: { shutdown: { state: 'down', reason: 'the process is stopping' } },
+    });
+    expect((await fetch(`http://127.0.0.1:${api.port}/health/live`)).status).toBe(200);
+    expect((await user.upload(session, 'q1', noise(session))).status).toBe(200);
+    expect(await ended).toEqual(CLEAN);
+    expect(performance.now() - began).toBeGreaterThan(5000);
+  });
+
   it('stops in time while Redis or MongoDB is away', async () => {
     const quick = { SHUTDOWN_TIMEOUT_S: '5' };
     const services = await Promise.all([stand.api(quick), stand.worker(quick), stand.api(quick), stand.worker(quick)]);
