@@ -56,7 +56,8 @@ export function fileIdOf(answer: OldAnswer): mongo.ObjectId | null {
  * The ledger row that an old answer would have had.
  *
  * @param audio null when its bytes are gone
- * @returns its stages as they are to be: queued and processing are due again, what was never scored is due for that
+ * @returns its stages as they are to be: queued and processing are due again, what was never scored is due for that, and what
+ *   its session keeps is due for the archive
  */
 export function adoptedRow(
   session: OldSession & { user_id: string; session_id: string },
@@ -79,7 +80,7 @@ export function adoptedRow(
     source: 'audio',
     file_id: fileIdOf(answer),
     audio_state: audio ? 'stored' : 'deleted',
-    retain_audio: false,
+    retain_audio: session.retain_audio === true,
     file_name: null,
     ...audio,
     language: null,
@@ -96,13 +97,15 @@ export function adoptedRow(
     row.transcript = { text, segments: [], language: null, duration: null, transcriber: 'adopted' };
     row.transcribed_at = transcribedAt;
     row.stages = { transcription: ended('done', transcribedAt), analysis: dueStage(now) };
+    if (audio && row.retain_audio) row.stages.archive = dueStage(now);
     if (score === null) return row;
     row.analysis = { score, notScorable: null, criteria: [], feedback: [], modelAnswer: null, scorer: 'adopted' };
     row.stages.analysis = ended('done', transcribedAt);
   } else if (answer.transcription_status === 'failed') {
     const message = typeof answer.transcription_error === 'string' ? answer.transcription_error : '';
     const error = { code: 'failed_before_adoption', message: message || 'The transcription failed' };
-    row.stages = { transcription: ended('failed', transcribedAt, error) };
+    // Its audio is kept, to be tried again, as long as if it had failed here today.
+    row.stages = { transcription: ended('failed', now, error) };
   } else {
     row.stages = { transcription: audio ? dueStage(now) : ended('failed', now, AUDIO_LOST) };
   }

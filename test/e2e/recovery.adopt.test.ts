@@ -107,6 +107,34 @@ describe('adopt', () => {
     await eventually(async () => expect(await service.strays()).toEqual([]));
   });
 
+  it('keeps the audio of failed answers to be tried again, as long as if they had failed today', async () => {
+    await start('all');
+    const failed = await oldAnswer('old-1', 'failed', { transcription_status: 'failed', transcription_error: 'No.' });
+    await sessions().insertOne({ session_id: 'old-1', user_id: 'alice', answers: { failed } });
+    await adopt();
+    const admin = await service.user('root', 'admin');
+    expect((await admin.post('/api/admin/cleanup?hours=0')).body.deleted_count).toBe(0);
+    expect((await admin.post(`/api/admin/dead-letters/${failed.id}/retry`)).body.state).toBe('due');
+    expect(await alice.answer('old-1', 'failed')).toMatchObject({ transcript: TEXT, score: expect.any(Number) });
+  });
+
+  it('archives what a session keeps, whether or not it was transcribed before', async () => {
+    await start('all');
+    const answers = {
+      queued: await oldAnswer('old-1', 'queued'),
+      completed: await oldAnswer('old-1', 'completed', { transcription_status: 'completed', transcript: TEXT }),
+    };
+    await sessions().insertOne({ session_id: 'old-1', user_id: 'alice', retain_audio: true, answers });
+    await adopt();
+    const admin = await service.user('root', 'admin');
+    expect((await admin.post('/api/admin/cleanup?hours=0')).body.deleted_count).toBe(0);
+    for (const { id } of Object.values(answers))
+      await eventually(async () => {
+        expect((await alice.get(`/api/uploads/${id}`)).body).toMatchObject({ status: 'completed', audio: 'archived' });
+      });
+    expect((await alice.answer('old-1', 'completed')).audio_url).toBe(`/api/uploads/${answers.completed.id}/audio`);
+  });
+
   it('drops the index by which the service before this one knew each session id once', async () => {
     await start('api');
     await oldSession('shared-id');
