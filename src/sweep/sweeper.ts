@@ -7,7 +7,9 @@ import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
+import type { InterviewSession } from '../sessions/session.schema.js';
 import { AudioStore } from '../storage/audio-store.js';
+import { isArchiveAway } from '../uploads/archive-away.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { Ledger, stagePath } from '../uploads/ledger.js';
 import { StageLedger } from '../uploads/stage-ledger.js';
@@ -155,16 +157,28 @@ export class Sweeper {
 
   private async erasures(dryRun: boolean): Promise<number> {
     const sessions = await this.sessions.erasing(this.graceAgo(), 100);
+    let isAway = false;
     for (const session of dryRun ? [] : sessions) {
       try {
+        if (isAway && (await this.hasKeptAudio(session))) continue;
         await this.sessionsService.finishErasure(session);
       } catch (error) {
         if (isMongoAway(error)) throw error;
-        // The archive may be away; one that has audio there must not keep the others.
+        // While the archive is away, only those that have audio there wait for it.
+        isAway ||= isArchiveAway(error);
         this.log.pino.warn({ err: error, session_id: session.session_id }, 'Session not erased yet');
       }
     }
     return sessions.length;
+  }
+
+  private async hasKeptAudio({ user_id, session_id }: InterviewSession): Promise<boolean> {
+    const keeping = {
+      user_id,
+      session_id,
+      kept_state: { $in: ['linking' as const, 'kept' as const, 'releasing' as const] },
+    };
+    return (await this.ledger.rows.findOne(keeping, { projection: { _id: 1 } })) !== null;
   }
 
   /** Rows of uploads that never arrived are kept for people to look at, for a while. */

@@ -8,6 +8,7 @@ import { nativeCollection } from '../common/mongo-collection.js';
 import { isDuplicateKey, isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import { isArchiveAway } from './archive-away.js';
 import type { ArchiveWrite } from './archive-write.schema.js';
 import type { ArchiveName, KeptAudio } from './kept-audio.schema.js';
 
@@ -83,6 +84,7 @@ export class ArchiveWrites {
           { err: error, store: write.store },
           'What an attempt left in the archive is not deleted yet',
         );
+        if (isArchiveAway(error)) break;
       }
     }
     return writes.length;
@@ -100,10 +102,18 @@ export class ArchiveWrites {
       return;
     }
     if (!named) {
-      const deleted = await this.archives.of(store).delete(key);
+      const deleted = await this.deleteBytes(store, key);
       if (deleted) this.log.pino.info({ store, key }, 'Deleted what an attempt left in the archive');
     }
     await this.writes.deleteOne({ _id });
+  }
+
+  private async deleteBytes(store: ArchiveName, key: string): Promise<boolean> {
+    try {
+      return await this.archives.of(store).delete(key);
+    } catch (error) {
+      throw this.archives.translated(store, error);
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { isDuplicateKey, isMongoAway } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import { isArchiveAway } from './archive-away.js';
 import { ArchiveWrites } from './archive-writes.js';
 import type { KeptAudio } from './kept-audio.schema.js';
 import { Ledger } from './ledger.js';
@@ -191,8 +192,9 @@ export class AudioKeeper {
         await this.release(row);
       } catch (error) {
         if (isMongoAway(error)) throw error;
-        // The archive may be away; one that cannot be released must not keep the others.
+        // One that cannot be released must not keep the others; while the archive is away, none can be.
         this.log.pino.warn({ err: error, upload_id: row._id.toHexString() }, 'Kept audio not released yet');
+        if (isArchiveAway(error)) break;
       }
     }
     return rows.length;
