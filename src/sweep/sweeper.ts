@@ -208,7 +208,13 @@ export class Sweeper {
   ): Promise<number> {
     let count = 0;
     for await (const row of this.ledger.rows.find(filter, { limit: MOST, batchSize: 100 })) {
-      if (dryRun || (await put(row))) count += 1;
+      try {
+        if (dryRun || (await put(row))) count += 1;
+      } catch (error) {
+        if (isMongoAway(error)) throw error;
+        // One row's trouble (a session that has grown too large, say) must not keep those behind it.
+        this.log.pino.warn({ err: error, upload_id: row._id.toHexString() }, 'Row not put right yet');
+      }
     }
     return count;
   }

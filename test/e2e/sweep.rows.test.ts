@@ -1,0 +1,54 @@
+import { jest } from '@jest/globals';
+import { mongo } from 'mongoose';
+import { AnswerTarget } from '../../src/answers/answer.target.js';
+import { Log } from '../../src/common/logging.js';
+import { Sweeper } from '../../src/sweep/sweeper.js';
+import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
+import { type Caller, type Json, eventually, fresh } from '../support/service.js';
+import { longAgo } from './recovery.bytes.js';
+
+jest.setTimeout(60_000);
+
+describe('a sweep', () => {
+  let running: ServiceWithEngine;
+  let alice: Caller;
+
+  beforeAll(async () => {
+    // Without workers, and swept by the tests alone.
+    running = await startWithEngine('api');
+    alice = await running.service.user('alice');
+  });
+  afterEach(() => jest.restoreAllMocks());
+  afterAll(() => running.stop());
+
+  const get: typeof running.service.service.app.get = (type: never) =>
+    running.service.service.app.get(type, { strict: false });
+  const rows = () => running.service.db.collection('uploads');
+  const sweep = () => get(Sweeper).sweep();
+  const row = (id: string) => rows().findOne({ _id: new mongo.ObjectId(id) }) as Promise<Json>;
+  const change = (id: string, update: Record<string, Record<string, unknown>>) =>
+    rows().updateOne({ _id: new mongo.ObjectId(id) }, update);
+
+  async function upload(session: string, bytes = fresh('answer-0880.webm'), question = 'q1'): Promise<string> {
+    const { status, body } = await alice.upload(session, question, bytes);
+    expect(status).toBe(200);
+    await eventually(async () => expect(await row(body.upload_id)).not.toHaveProperty('link_due'));
+    return body.upload_id;
+  }
+
+  it('goes on behind a row that cannot be put right, and says which it is', async () => {
+    const session = await alice.session();
+    const [bad, good] = [await upload(session), await upload(session, undefined, 'q2')];
+    for (const id of [bad, good]) await change(id, { $set: { projection_due: 'a-mark', updated_at: longAgo() } });
+    const target = get(AnswerTarget);
+    const real = target.project.bind(target);
+    jest.spyOn(target, 'project').mockImplementation((one) => {
+      return one._id.toHexString() === bad ? Promise.reject(new Error('The session is too large')) : real(one);
+    });
+    const warned = jest.spyOn(get(Log).pino, 'warn');
+    expect(await sweep()).toMatchObject({ projections: 1 });
+    await eventually(async () => expect(await row(good)).not.toHaveProperty('projection_due'));
+    expect(await row(bad)).toHaveProperty('projection_due');
+    expect(warned).toHaveBeenCalledWith(expect.objectContaining({ upload_id: bad }), 'Row not put right yet');
+  });
+});
