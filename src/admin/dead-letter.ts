@@ -22,14 +22,34 @@ export interface DeadLetter {
   stage: Stage;
 }
 
-/** The dead letter of a row; null when nothing of it has failed for good, or it no longer stands for anything. */
-export function deadLetterOf(row: Upload): DeadLetter | null {
+/** Which of a row's dead letters is meant. */
+export interface LetterChoice extends LetterFilter {
+  state?: 'open' | 'expired';
+  /** Failed at or before. */
+  until?: Date;
+}
+
+/**
+ * The dead letter of a row; of several the first that is not dismissed, since its stages may fail side by side. Null when none is meant,
+ * or it no longer stands for anything.
+ */
+export function deadLetterOf(row: Upload, choice: LetterChoice = {}): DeadLetter | null {
   if (row.state !== 'committed') return null;
+  const letters: DeadLetter[] = [];
   for (const name of STAGES) {
     const stage = row.stages[name];
-    if (stage?.state === 'failed') return { row, name, stage };
+    if (stage?.state === 'failed' && isMeant({ row, name, stage }, choice)) letters.push({ row, name, stage });
   }
-  return null;
+  return letters.find(({ stage }) => !stage.dismissed_at) ?? letters[0] ?? null;
+}
+
+function isMeant(letter: DeadLetter, { stage, code, since, until, state }: LetterChoice): boolean {
+  const { error, finished_at: at } = letter.stage;
+  if (stage && letter.name !== stage) return false;
+  if (code && error?.code !== code) return false;
+  if (since && !(at && at >= since)) return false;
+  if (until && !(at && at <= until)) return false;
+  return !state || letterState(letter) === state;
 }
 
 export function letterState({ row, name, stage }: DeadLetter): LetterState {

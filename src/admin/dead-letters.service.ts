@@ -11,7 +11,7 @@ import type { Upload } from '../uploads/upload.schema.js';
 import type { DeadLetterPage, DeadLetterQuery, DeadLetterView, RetriedMany, RetryMany } from './dead-letter.dto.js';
 import { deadLetterView } from './dead-letter.dto.js';
 import type { QueuedAgain } from './queued-again.dto.js';
-import type { DeadLetter } from './dead-letter.js';
+import type { DeadLetter, LetterChoice } from './dead-letter.js';
 import { deadLetterOf, letterRows, obstacleOf } from './dead-letter.js';
 
 /** Restarts at once: enough to hide round trips, too few to hold up uploads. */
@@ -28,14 +28,14 @@ export class DeadLetters {
   ) {}
 
   /** Newest upload first. Dismissed ones are not listed. */
-  async list({ limit, cursor, state, ...filter }: DeadLetterQuery): Promise<DeadLetterPage> {
+  async list({ limit, cursor, ...choice }: DeadLetterQuery): Promise<DeadLetterPage> {
     const before = cursorId(cursor);
-    const rows = await this.rows(letterRows(filter, state), limit + 1, before);
+    const rows = await this.rows(letterRows(choice, choice.state), limit + 1, before);
     const page = rows.slice(0, limit);
     const attempts = await this.ledger.attemptsOf(page.map((row) => row._id));
     return {
       items: page
-        .map(deadLetterOf)
+        .map((row) => deadLetterOf(row, choice))
         .filter((letter) => letter !== null)
         .map((letter) => deadLetterView(letter, attempts)),
       next_cursor: rows.length > limit ? (page.at(-1)?._id.toHexString() ?? null) : null,
@@ -62,11 +62,12 @@ export class DeadLetters {
       deed,
       async () => {
         // What fails again during the call is a new failure, not one that was left.
-        const matching = letterRows(filter, 'open', new Date());
+        const choice: LetterChoice = { ...filter, state: 'open', until: new Date() };
+        const matching = letterRows(filter, choice.state, choice.until);
         const rows = await this.rows(matching, limit, undefined, 1);
         const ids: string[] = [];
         for (let next = 0; next < rows.length; next += AT_ONCE) {
-          const restarted = await Promise.all(rows.slice(next, next + AT_ONCE).map((row) => this.restart(row)));
+          const restarted = await Promise.all(rows.slice(next, next + AT_ONCE).map((row) => this.restart(row, choice)));
           const done = restarted.filter((id) => id !== null);
           ids.push(...done);
           await this.audit.record(
@@ -87,21 +88,21 @@ export class DeadLetters {
       const letter = await this.find(id);
       if (letter.stage.dismissed_at) throw new ConflictError('already_dismissed', obstacleOf(letter) ?? '');
       if (!(await this.stages.dismiss(letter.row, letter.name, actor.user_id))) throw changedMeanwhile();
-      const dismissed = await this.find(id);
+      const dismissed = await this.find(id, { stage: letter.name });
       return deadLetterView(dismissed, await this.ledger.attemptsOf([dismissed.row._id]));
     });
   }
 
-  private async find(id: string): Promise<DeadLetter> {
+  private async find(id: string, choice?: LetterChoice): Promise<DeadLetter> {
     const row = await this.ledger.find(id);
     if (!row) throw new NotFoundError('Dead letter');
-    const letter = deadLetterOf(row);
+    const letter = deadLetterOf(row, choice);
     if (!letter) throw new ConflictError('not_a_dead_letter', 'Nothing of this upload has failed, or not any more');
     return letter;
   }
 
-  private async restart(row: Upload): Promise<string | null> {
-    const letter = deadLetterOf(row);
+  private async restart(row: Upload, choice: LetterChoice): Promise<string | null> {
+    const letter = deadLetterOf(row, choice);
     return letter && (await this.restarts.restart(row, letter.name)) ? row._id.toHexString() : null;
   }
 

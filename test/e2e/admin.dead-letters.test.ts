@@ -247,6 +247,67 @@ describe('a dismissal', () => {
   });
 });
 
+describe('an upload with two dead letters', () => {
+  /** Scored and archived side by side, both in vain. */
+  async function twice(): Promise<{ id: string; session: string }> {
+    const { id, session } = await failed();
+    const [now, later] = [new Date(Date.now() - 120_000), new Date(Date.now() - 60_000)];
+    const ended = { attempts: 3, dispatch: 1, token: null, lease_until: null, worker: null, due_at: now };
+    const stage = (finished_at: Date, code: string) => ({
+      ...ended,
+      state: 'failed',
+      started_at: now,
+      finished_at,
+      error: { code, message: `It was ${code}.` },
+    });
+    await service.db.collection('uploads').updateOne(
+      { _id: new mongo.ObjectId(id) },
+      {
+        $set: {
+          'stages.transcription.state': 'done',
+          'stages.analysis': stage(now, 'scorer_failed'),
+          'stages.archive': stage(later, 'archive_altered'),
+          transcript: { text: 'Yes.', segments: [], language: 'en', duration: 1, transcriber: 'x' },
+        },
+      },
+    );
+    return { id, session };
+  }
+  const stagesOf = async (query: string) => (await letters(query)).map(({ stage, code }) => [stage, code]);
+
+  it('is listed with the one that the filter means', async () => {
+    const { session } = await twice();
+    const of = `session_id=${session}`;
+    const [analysis, archive] = [
+      ['analysis', 'scorer_failed'],
+      ['archive', 'archive_altered'],
+    ];
+    expect(await stagesOf(of)).toEqual([analysis]);
+    expect(await stagesOf(`${of}&stage=archive`)).toEqual([archive]);
+    expect(await stagesOf(`${of}&code=archive_altered`)).toEqual([archive]);
+    expect(await stagesOf(`${of}&since=${new Date(Date.now() - 90_000).toISOString()}`)).toEqual([archive]);
+    await service.db.collection('uploads').updateOne({ session_id: session }, { $set: { audio_state: 'deleted' } });
+    expect(await stagesOf(`${of}&state=open`)).toEqual([analysis]);
+    expect(await stagesOf(`${of}&state=expired`)).toEqual([archive]);
+  });
+
+  it('has the other one once one is dismissed: that is listed then, and retried', async () => {
+    const { id, session } = await twice();
+    expect((await root.delete(`${LETTERS}/${id}`)).body).toMatchObject({ stage: 'analysis', state: 'dismissed' });
+    expect(await stagesOf(`session_id=${session}`)).toEqual([['archive', 'archive_altered']]);
+    expect(await stagesOf(`session_id=${session}&stage=analysis`)).toEqual([]);
+    expect((await root.post(`${LETTERS}/${id}/retry`)).body).toMatchObject({ stage: 'archive', state: 'due' });
+    expect((await root.post(`${LETTERS}/${id}/retry`)).body.detail).toMatch(/^It was dismissed by root/);
+  });
+
+  it('is retried by filter where the filter means it', async () => {
+    const { id, session } = await twice();
+    const { body } = await root.post(`${LETTERS}/retry`, { session_id: session, stage: 'archive' });
+    expect(body).toEqual({ retried: 1, remaining: 0, ids: [id] });
+    expect(await stagesOf(`session_id=${session}`)).toEqual([['analysis', 'scorer_failed']]);
+  });
+});
+
 describe('whoever is no admin', () => {
   it('sees and changes nothing', async () => {
     const { id, session } = await failed();
