@@ -237,6 +237,8 @@ export class StageLedger {
   private held(claim: Claim): mongo.Filter<Upload> {
     return {
       _id: claim.id,
+      // A newer take ends the stages it saw: one that was claimed meanwhile still has its token.
+      state: 'committed',
       [stagePath(claim.stage, 'state')]: 'processing',
       [stagePath(claim.stage, 'token')]: claim.token,
     };
