@@ -54,10 +54,11 @@ export class AnswerTarget extends UploadTarget {
         await this.supersede(id, current.upload_id);
         return;
       }
-      if (current.sha256 === row.sha256 && current.source === row.source) {
-        const { file_id, content_type = '', size = 0, sha256 } = row;
+      const { upload_id, sha256, source } = current;
+      if (sha256 === row.sha256 && source === row.source && (await this.stands(upload_id))) {
+        const { file_id, content_type = '', size = 0 } = row;
         const file = file_id && { file_id, content_type, size, sha256 };
-        await this.ledger.closeAsDuplicate(row._id, current.upload_id, file);
+        await this.ledger.closeAsDuplicate(row._id, upload_id, file);
         return;
       }
     }
@@ -69,6 +70,12 @@ export class AnswerTarget extends UploadTarget {
     await this.supersedeOlder(row);
     await this.ledger.linked(row._id);
     this.log.pino.warn({ upload_id: id, session_id: row.session_id }, 'Link finished for a request that was cut short');
+  }
+
+  /** Whether a take may answer for another one with the same content: of one that failed, the audio may be gone. */
+  private async stands(uploadId: string): Promise<boolean> {
+    const row = await this.ledger.find(uploadId);
+    return row?.state === 'committed' && row.stages.transcription?.state !== 'failed';
   }
 
   /** The takes before this one end, whichever of them was still the current one when the request died. */

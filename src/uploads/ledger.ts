@@ -120,12 +120,13 @@ export class Ledger {
     });
   }
 
-  /** The bytes never arrived whole. The caller removes what there is of them. */
+  /** It never arrived whole, or arrived for nobody. The caller removes what there is of its bytes. */
   async failUpload(id: mongo.ObjectId, error: StageError): Promise<boolean> {
     return this.change(
       { _id: id, state: { $in: ['uploading', 'committed'] }, $or: [{ state: 'uploading' }, { link_due: true }] },
       { state: 'failed', error, audio_state: 'deleting', stages: {}, lease_until: null },
-      ['link_due', 'events_due', 'owed'],
+      // What was written goes as what was spoken does.
+      ['link_due', 'events_due', 'owed', 'transcript', 'transcribed_at'],
     );
   }
 

@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { AnswerTarget } from '../../src/answers/answer.target.js';
 import { Log } from '../../src/common/logging.js';
+import { SessionRepository } from '../../src/sessions/session.repository.js';
 import { Sweeper } from '../../src/sweep/sweeper.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, type Json, eventually, fresh } from '../support/service.js';
@@ -50,5 +51,39 @@ describe('a sweep', () => {
     await eventually(async () => expect(await row(good)).not.toHaveProperty('projection_due'));
     expect(await row(bad)).toHaveProperty('projection_due');
     expect(warned).toHaveBeenCalledWith(expect.objectContaining({ upload_id: bad }), 'Row not put right yet');
+  });
+
+  it('does not close a take as the duplicate of one that failed: its bytes may be the only ones', async () => {
+    const session = await alice.session();
+    const bytes = fresh('answer-0880.webm');
+    const first = await upload(session, bytes);
+    const lost = { 'stages.transcription.state': 'failed', audio_state: 'deleted' };
+    await change(first, { $set: lost, $inc: { version: 1 } });
+    await get(AnswerTarget).project(await row(first));
+    jest.spyOn(get(SessionRepository), 'replaceAnswer').mockRejectedValueOnce(new Error('cut short'));
+    expect((await alice.upload(session, 'q1', bytes)).status).toBe(500);
+    await eventually(async () => {
+      await sweep();
+      const [, second] = await running.service.rows(session);
+      expect(second).toMatchObject({ state: 'committed', audio_state: 'stored' });
+      expect((await alice.answer(session, 'q1', () => true)).id).toBe(String(second._id));
+    });
+    expect(await row(first)).toMatchObject({ state: 'superseded' });
+  });
+
+  it('keeps nothing of a written answer whose session was erased before it was linked', async () => {
+    const session = await alice.session();
+    jest.spyOn(get(SessionRepository), 'replaceAnswer').mockRejectedValueOnce(new Error('cut short'));
+    expect((await alice.post(`/api/text-answer/${session}/q1`, { text: 'Nobody is to read this.' })).status).toBe(500);
+    await running.service.db.collection('interview_sessions').deleteOne({ session_id: session });
+    const closed = await eventually(async () => {
+      await sweep();
+      const [found] = await running.service.rows(session);
+      expect(found).toMatchObject({ state: 'failed', error: { code: 'session_gone' } });
+      return found;
+    });
+    expect(closed).not.toHaveProperty('transcript');
+    expect(closed).not.toHaveProperty('transcribed_at');
+    expect(JSON.stringify(closed)).not.toContain('Nobody is to read this');
   });
 });
