@@ -3,6 +3,7 @@ import { Log } from '../common/logging.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { sessionKey } from '../sessions/session.schema.js';
 import { AudioStore } from '../storage/audio-store.js';
+import { FailedUploads } from '../uploads/failed-uploads.js';
 import { Ledger } from '../uploads/ledger.js';
 import { UploadTarget, UploadTargets } from '../uploads/targets.js';
 import type { Upload } from '../uploads/upload.schema.js';
@@ -17,6 +18,7 @@ export class AnswerTarget extends UploadTarget {
   constructor(
     private readonly sessions: SessionRepository,
     private readonly ledger: Ledger,
+    private readonly failedUploads: FailedUploads,
     private readonly store: AudioStore,
     private readonly log: Log,
     targets: UploadTargets,
@@ -44,7 +46,7 @@ export class AnswerTarget extends UploadTarget {
   async link(row: Upload): Promise<void> {
     const session = await this.sessions.find(row.user_id, row.session_id);
     if (!session) {
-      await this.ledger.failUpload(row._id, SESSION_GONE);
+      await this.failedUploads.close(row, SESSION_GONE);
       return;
     }
     const id = row._id.toHexString();

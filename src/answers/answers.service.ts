@@ -9,6 +9,7 @@ import { Idempotency, otherContent } from '../idempotency/idempotency.js';
 import type { Beginning } from '../idempotency/idempotency.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { AskedSession } from '../sessions/session.repository.js';
+import { FailedUploads } from '../uploads/failed-uploads.js';
 import { Intake } from '../uploads/intake.js';
 import type { Incoming, Staged } from '../uploads/intake.js';
 import { Ledger } from '../uploads/ledger.js';
@@ -31,6 +32,7 @@ export class AnswersService {
     private readonly form: AudioForm,
     private readonly intake: Intake,
     private readonly ledger: Ledger,
+    private readonly failedUploads: FailedUploads,
     private readonly takes: Takes,
     private readonly idempotency: Idempotency,
     private readonly log: Log,
@@ -175,7 +177,7 @@ export class AnswersService {
         await this.ledger.closeAsDuplicate(id, uploadId, null);
       },
       orphaned: async () => {
-        await this.ledger.failUpload(id, SESSION_GONE);
+        await this.failedUploads.close({ _id: id, kind: 'answer' }, SESSION_GONE);
       },
     });
     this.log.pino.info({ upload_id: id.toHexString(), session_id: sessionId, question_id: questionId }, 'Text answer');

@@ -59,6 +59,7 @@ export class LostAudio {
     }
     const asSeen = { _id: row._id, state: row.state, audio_state: row.audio_state, version: row.version };
     if (!(await this.ledger.change(asSeen, set, ['link_due'], true))) return false;
+    if (waiting.length === 0) this.metrics.failures.labels('upload', error.code).inc();
     for (const { stage, state } of waiting) if (state === 'due') this.metrics.failures.labels(stage, error.code).inc();
     for (const { stage, state } of waiting) if (state === 'due') await this.record(row, stage, now, error);
     // Shown now; were this cut short, the sweep would show it.

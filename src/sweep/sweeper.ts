@@ -3,20 +3,20 @@ import { Injectable } from '@nestjs/common';
 import type { mongo } from 'mongoose';
 import { Log } from '../common/logging.js';
 import { isMongoAway } from '../common/mongo-errors.js';
-import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import type { InterviewSession } from '../sessions/session.schema.js';
 import { AudioStore } from '../storage/audio-store.js';
 import { isArchiveAway } from '../uploads/archive-away.js';
+import { FailedUploads } from '../uploads/failed-uploads.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { Ledger, stagePath } from '../uploads/ledger.js';
-import { StageLedger } from '../uploads/stage-ledger.js';
+import { LostWorkers } from '../uploads/lost-workers.js';
 import { UploadTargets } from '../uploads/targets.js';
 import { STAGES } from '../uploads/upload.schema.js';
 import type { Upload } from '../uploads/upload.schema.js';
-import { UPLOAD_INTERRUPTED, WORKER_LOST } from '../uploads/ledger-errors.js';
+import { UPLOAD_INTERRUPTED } from '../uploads/ledger-errors.js';
 import { LostJobs } from './lost-jobs.js';
 
 const DAY_MS = 86_400_000;
@@ -37,14 +37,14 @@ export class Sweeper {
   constructor(
     private readonly ledger: Ledger,
     private readonly notes: LedgerNotes,
-    private readonly stages: StageLedger,
+    private readonly lostWorkers: LostWorkers,
     private readonly targets: UploadTargets,
     private readonly lostJobs: LostJobs,
     private readonly store: AudioStore,
     private readonly sessions: SessionRepository,
     private readonly sessionsService: SessionsService,
     private readonly config: Config,
-    private readonly metrics: Metrics,
+    private readonly failedUploads: FailedUploads,
     private readonly log: Log,
   ) {}
 
@@ -94,7 +94,7 @@ export class Sweeper {
         lease_until: null,
       };
       if (!(await this.ledger.change(stillExpired, set))) return false;
-      this.metrics.failures.labels('upload', UPLOAD_INTERRUPTED.code).inc();
+      this.failedUploads.count(row.kind, UPLOAD_INTERRUPTED);
       // It stays `deleting`: a write that was on its way meanwhile goes with the later look at what is being deleted.
       if (row.file_id) await this.store.delete(row.file_id.toHexString());
       return true;
@@ -118,14 +118,8 @@ export class Sweeper {
         state: 'committed' as const,
       };
       count += await this.each(dryRun, expired, async (row) => {
-        const verdict = await this.stages.reclaim(row, stage);
+        const verdict = await this.lostWorkers.takeBack(row, stage);
         if (!verdict) return false;
-        this.metrics.jobs.labels(stage, 'lost').inc();
-        this.metrics.failures.labels(stage, WORKER_LOST.code).inc();
-        this.log.pino.warn(
-          { upload_id: row._id.toHexString(), stage, ...verdict },
-          'Stage taken back from a lost worker',
-        );
         const fresh = await this.ledger.find(row._id);
         if (fresh) await this.project(fresh);
         if (fresh && verdict.outcome === 'retry') await this.lostJobs.replace(fresh, stage);

@@ -9,6 +9,7 @@ import { isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
 import { AudioStore } from '../storage/audio-store.js';
 import type { AudioSink } from '../storage/audio-store.js';
+import { FailedUploads } from './failed-uploads.js';
 import { Ledger } from './ledger.js';
 import type { NewUpload, ReceivedFile } from './ledger.js';
 import { SNIFF_BYTES, sniffAudio } from './sniff.js';
@@ -37,6 +38,7 @@ export class Intake {
     private readonly ledger: Ledger,
     private readonly store: AudioStore,
     private readonly config: Config,
+    private readonly failedUploads: FailedUploads,
     private readonly metrics: Metrics,
     private readonly log: Log,
   ) {}
@@ -106,10 +108,8 @@ export class Intake {
 
   /** Gives staged bytes up because something about the request was wrong. */
   async discard(staged: Staged, error: StageError): Promise<void> {
-    if (await this.ledger.failUpload(staged.id, error)) await this.deleteAudio(staged);
-    this.metrics.uploads.labels('refused', staged.upload.kind).inc();
-    this.metrics.failures.labels('upload', error.code).inc();
-    this.log.pino.info({ upload_id: staged.id.toHexString(), code: error.code }, 'Upload refused');
+    const row = { _id: staged.id, kind: staged.upload.kind };
+    if (await this.failedUploads.close(row, error)) await this.deleteAudio(staged);
   }
 
   /** Gives staged bytes up because the target has the same ones. */
@@ -139,14 +139,19 @@ export class Intake {
     cause: unknown,
   ): Promise<void> {
     const error = cause instanceof AppError ? { code: cause.code, message: cause.message } : UPLOAD_INTERRUPTED;
-    this.metrics.uploads.labels(cause instanceof AppError ? 'refused' : 'failed', upload.kind).inc();
-    this.metrics.failures.labels('upload', error.code).inc();
     this.log.pino.info({ upload_id: recorded && id.toHexString(), code: error.code, err: cause }, 'Upload not taken');
+    const hasRow = await recorded?.then(
+      () => true,
+      () => false,
+    );
+    // Otherwise it is counted by whoever closes the row: here, or the sweep.
+    if (!hasRow) this.failedUploads.count(upload.kind, error);
     if (!recorded) return;
     try {
-      await recorded.catch(() => undefined);
       await reception.abort();
-      const failed = await this.ledger.failUpload(id, error);
+      const failed = hasRow
+        ? await this.failedUploads.close({ _id: id, kind: upload.kind }, error)
+        : await this.ledger.failUpload(id, error);
       // A write that was cut off may still arrive: then the sweep deletes once more, later.
       if (failed && !isMongoAway(cause)) await this.ledger.audioDeleted(id);
     } catch (failure) {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Outbox } from '../events/outbox.js';
 import { Ledger, stagePath } from './ledger.js';
+import { LostWorkers } from './lost-workers.js';
 import { failedStage } from './stage-end.js';
-import { StageLedger } from './stage-ledger.js';
 import type { StageError, StageName, Upload } from './upload.schema.js';
 
 /** What admins do to stages; whoever works on one meanwhile is fenced by it, or fences it. */
@@ -11,13 +11,13 @@ import type { StageError, StageName, Upload } from './upload.schema.js';
 export class StageByHand {
   constructor(
     private readonly ledger: Ledger,
-    private readonly stages: StageLedger,
+    private readonly lostWorkers: LostWorkers,
     private readonly outbox: Outbox,
   ) {}
 
   /** As the sweep would: the stage is due again, or failed, where its worker's lease has run out. */
   async takeBack(row: Upload, stage: StageName): Promise<void> {
-    await this.stages.reclaim(row, stage);
+    await this.lostWorkers.takeBack(row, stage);
   }
 
   /** Ends a stage that waits or is worked on; the work in hand is fenced. False when it is in another state by now. */

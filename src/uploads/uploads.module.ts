@@ -8,9 +8,11 @@ import { AudioKeeper } from './audio.keeper.js';
 import { AudioReader } from './audio.reader.js';
 import { KeptAudio, KeptAudioSchema } from './kept-audio.schema.js';
 import { AudioRemoval } from './audio-removal.js';
+import { FailedUploads } from './failed-uploads.js';
 import { Intake } from './intake.js';
 import { LedgerNotes } from './ledger-notes.js';
 import { Ledger } from './ledger.js';
+import { LostWorkers } from './lost-workers.js';
 import { AudioForm } from './multipart.js';
 import { StageByHand } from './stage-by-hand.js';
 import { StageLedger } from './stage-ledger.js';
@@ -40,6 +42,8 @@ import { UploadsService } from './uploads.service.js';
     AudioReader,
     StageByHand,
     StageLedger,
+    LostWorkers,
+    FailedUploads,
     Intake,
     AudioForm,
     UploadTargets,
@@ -57,6 +61,8 @@ import { UploadsService } from './uploads.service.js';
     AudioReader,
     StageByHand,
     StageLedger,
+    LostWorkers,
+    FailedUploads,
     Intake,
     AudioForm,
     UploadTargets,
