@@ -244,6 +244,16 @@ export class Ledger {
     await this.attemptWrites.insert({ _id: new mongo.ObjectId(), ...attempt });
   }
 
+  /** A try that is not counted: those that end alike share a row, so that a long outage leaves no pile of them. */
+  async recordAgain(attempt: Omit<Attempt, '_id'>): Promise<void> {
+    const { upload_id, stage, number, outcome, error } = attempt;
+    const alike = { upload_id, stage, number, outcome, 'error.code': error?.code } as mongo.Filter<Attempt>;
+    const last = await this.attempts.findOne(alike, { sort: { _id: -1 }, projection: { from: 1, times: 1 } });
+    await this.record(last ? { ...attempt, from: last.from, times: (last.times ?? 1) + 1 } : attempt);
+    // Replaced, not changed: its id tells when it ended.
+    if (last) await this.attempts.deleteOne({ _id: last._id });
+  }
+
   /** A conditional update; `visible` when the target is to show it. */
   async change(
     filter: mongo.Filter<Upload>,

@@ -150,7 +150,8 @@ export class StageLedger {
         ...(uncounted ? { [stagePath(claim.stage, 'attempts')]: claim.attempt - 1 } : {}),
       };
       if (!(await this.write(claim, { ...set, projection_due: claim.token }))) return null;
-      await this.ledger.record(attemptOf(claim, 'retry', error, now));
+      const attempt = attemptOf(claim, 'retry', error, now);
+      await (uncounted ? this.ledger.recordAgain(attempt) : this.ledger.record(attempt));
       return { outcome: 'retry', dueAt };
     }
     const set = failedStage(this.outbox, claim.row, claim.stage, now, error, claim.token);

@@ -162,7 +162,7 @@ export function dueStage(now: Date): Stage {
   };
 }
 
-/** One try of one stage, collection `attempts`: written when it ends, by whoever ended it. */
+/** One try of one stage, or several that ended alike and are not counted, collection `attempts`: written when it ends, by whoever ended it. */
 @Schema({ collection: 'attempts', versionKey: false, autoIndex: false })
 export class Attempt {
   _id!: Types.ObjectId;
@@ -177,6 +177,8 @@ export class Attempt {
   @Prop({ type: String }) outcome!: 'done' | 'retry' | 'failed' | 'lost' | 'returned';
   @Prop({ type: MongooseSchema.Types.Mixed }) error!: StageError | null;
   @Prop({ type: String }) correlation_id!: string | null;
+  /** Of tries that are not counted and ended alike, how many this stands for: `from` is the first one's, `to` the last one's. */
+  @Prop({ type: Number }) times?: number;
 }
 
 export const AttemptSchema = SchemaFactory.createForClass(Attempt);

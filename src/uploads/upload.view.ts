@@ -19,6 +19,12 @@ export class AttemptView {
   @ApiProperty({ type: StageErrorView, nullable: true, example: null }) error!: StageError | null;
   @ApiProperty({ type: String, nullable: true, example: '7f1c2c1e-8a4e-4f55-9d3a-2f7a4c1c9b10' })
   correlation_id!: string | null;
+  @ApiProperty({
+    description:
+      'How many tries this stands for: more than one where something was away and they are not counted. `from` is the first one’s, `to` the last one’s.',
+    example: 1,
+  })
+  times!: number;
 }
 
 export class StageView {
@@ -138,6 +144,15 @@ export function uploadView(row: Upload, attempts: Attempt[]): UploadView {
   };
 }
 
-export function attemptView({ number, outcome, worker, from, to, error, correlation_id }: Attempt): AttemptView {
-  return { number, outcome, worker, from, to, error, correlation_id };
+export function attemptView({
+  number,
+  outcome,
+  worker,
+  from,
+  to,
+  error,
+  correlation_id,
+  times = 1,
+}: Attempt): AttemptView {
+  return { number, outcome, worker, from, to, error, correlation_id, times };
 }
