@@ -50,6 +50,7 @@ describe('an upload', () => {
             to: TIME,
             error: null,
             correlation_id: 'my-own-id-1',
+            times: 1,
           },
         ],
       });
