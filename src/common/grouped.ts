@@ -2,6 +2,8 @@ import DataLoader from 'dataloader';
 import { nextTurn } from './loop-turn.js';
 
 const MOST = 100;
+/** How long a group waits for the one before it: a command that is left without an answer keeps those who made it, and nobody else. */
+const PATIENCE_MS = 2000;
 
 /**
  * Makes one command of what many ask for: what comes while a group is under way waits for it and goes as the next group,
@@ -22,7 +24,7 @@ export function grouped<I, O>(
       underWay = work.catch(() => undefined);
       return work;
     },
-    { cache: false, maxBatchSize: most, batchScheduleFn: (start) => void underWay.then(start) },
+    { cache: false, maxBatchSize: most, batchScheduleFn: (start) => void atMost(PATIENCE_MS, underWay).then(start) },
   );
   return async (item) => {
     const answer = await loader.load(item);
@@ -30,4 +32,14 @@ export function grouped<I, O>(
     if (turn) await turn;
     return answer;
   };
+}
+
+function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void work.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
