@@ -13,7 +13,7 @@ import type { Stage, StageName, StageState, Upload } from '../uploads/upload.sch
 import { uploadView } from '../uploads/upload.view.js';
 import { shownFilter } from '../uploads/uploads.service.js';
 import type { AdminUploadFilter, AdminUploadPage, AdminUploadQuery, FailedByHand } from './admin-upload.dto.js';
-import { audioGone } from './dead-letter.js';
+import { audioGone, deadLetterOf } from './dead-letter.js';
 import { changedMeanwhile } from './dead-letters.service.js';
 import type { QueuedAgain } from './queued-again.dto.js';
 
@@ -79,7 +79,7 @@ export class AdminUploads {
       { action: 'upload.fail', target: `upload/${id}`, details: { reason } },
       () =>
         this.tried(id, async (row) => {
-          const [name] = stageIn(row, 'processing') ?? stageIn(row, 'due') ?? [];
+          const { name } = stageIn(row, 'processing') ?? stageIn(row, 'due') ?? {};
           if (!name) throw new ConflictError('nothing_to_fail', 'None of its stages waits or is worked on');
           if (!(await this.stages.fail(row, name, error))) return null;
           this.metrics.failures.labels(name, error.code).inc();
@@ -91,7 +91,7 @@ export class AdminUploads {
   }
 
   private async requeueOnce(row: Upload): Promise<QueuedAgain | null> {
-    const [name, stage] = stageIn(row, 'failed') ?? stageIn(row, 'processing') ?? stageIn(row, 'due') ?? [];
+    const { name, stage } = deadLetterOf(row) ?? stageIn(row, 'processing') ?? stageIn(row, 'due') ?? {};
     if (!name || !stage) throw new ConflictError('nothing_to_requeue', 'All of its stages are done');
     if (needsBytes(name) && row.audio_state !== 'stored') throw new ConflictError('audio_gone', audioGone(row));
     if (stage.state === 'processing') {
@@ -128,10 +128,10 @@ const CLOSED: Record<Exclude<Upload['state'], 'committed'>, string> = {
   failed: 'It never arrived whole; it has to be sent again',
 };
 
-function stageIn(row: Upload, state: StageState): [StageName, Stage] | null {
+function stageIn(row: Upload, state: StageState): { name: StageName; stage: Stage } | null {
   for (const name of STAGES) {
     const stage = row.stages[name];
-    if (stage?.state === state) return [name, stage];
+    if (stage?.state === state) return { name, stage };
   }
   return null;
 }

@@ -44,7 +44,9 @@ export class DeadLettersController {
   }
 
   @Delete(':upload_id')
-  @ApiOperation({ summary: 'Dismiss one: nothing more is to come of it, its audio goes with the cleanup' })
+  @ApiOperation({
+    summary: 'Dismiss one: nothing more is to come of it; audio of a failed transcription goes with the cleanup',
+  })
   @ApiResponse({ status: 200, type: DeadLetterView })
   @ApiErrors(401, 403, 404, 409)
   async dismissDeadLetter(

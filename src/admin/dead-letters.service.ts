@@ -82,7 +82,7 @@ export class DeadLetters {
     );
   }
 
-  /** Takes it off the list; its audio goes with the next cleanup. */
+  /** Takes it off the list; audio of a failed transcription goes with the next cleanup. */
   async dismiss(actor: Actor, id: string): Promise<DeadLetterView> {
     return this.audit.act(actor, { action: 'dead_letter.dismiss', target: `upload/${id}` }, async () => {
       const letter = await this.find(id);

@@ -300,6 +300,13 @@ describe('an upload with two dead letters', () => {
     expect((await root.post(`${LETTERS}/${id}/retry`)).body.detail).toMatch(/^It was dismissed by root/);
   });
 
+  it('is queued again by hand with the one that is not dismissed', async () => {
+    const { id } = await twice();
+    await root.delete(`${LETTERS}/${id}`);
+    const again = await root.post(`/api/admin/uploads/${id}/requeue`);
+    expect(again).toMatchObject({ status: 200, body: { stage: 'archive', state: 'due' } });
+  });
+
   it('is retried by filter where the filter means it', async () => {
     const { id, session } = await twice();
     const { body } = await root.post(`${LETTERS}/retry`, { session_id: session, stage: 'archive' });
