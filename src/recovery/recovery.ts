@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { Log } from '../common/logging.js';
 import { SweepScheduler } from '../sweep/sweep.scheduler.js';
-import { Sweeper } from '../sweep/sweeper.js';
+import { MOST, MOST_ERASURES, Sweeper } from '../sweep/sweeper.js';
 import type { SweepReport } from '../sweep/sweeper.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import type { Finding } from './finding.js';
@@ -18,9 +18,6 @@ const MOST_NAMED = 1000;
 const MOST_SWEEPS = 1000;
 /** A step that did fewer in one sweep came to its end: some of what it looked at, others did meanwhile. */
 const MANY = 100;
-/** What a step looks at in one sweep. */
-const MOST_AT_ONCE = 1000;
-const ERASURES_AT_ONCE = 100;
 /** Steps that lean on the archive, or on receivers of webhooks: while those are away, the next sweep would find the same again. */
 const ONCE: ReadonlySet<string> = new Set(['erasures', 'kept_audio_releases', 'archive_leftovers', 'overdue_webhooks']);
 
@@ -131,5 +128,5 @@ export class Recovery implements OnModuleInit {
 }
 
 function isCutOff([step, count]: [string, number]): boolean {
-  return count >= (step === 'erasures' ? ERASURES_AT_ONCE : MOST_AT_ONCE);
+  return count >= (step === 'erasures' ? MOST_ERASURES : MOST);
 }

@@ -21,7 +21,9 @@ import { LostJobs } from './lost-jobs.js';
 
 const DAY_MS = 86_400_000;
 /** Rows of one kind in one sweep; the next one goes on. */
-const MOST = 1000;
+export const MOST = 1000;
+/** The same of sessions that are being erased. */
+export const MOST_ERASURES = 100;
 
 /** What one sweep put right, by step. */
 export type SweepReport = Record<string, number>;
@@ -150,7 +152,7 @@ export class Sweeper {
   }
 
   private async erasures(dryRun: boolean): Promise<number> {
-    const sessions = await this.sessions.erasing(this.graceAgo(), 100);
+    const sessions = await this.sessions.erasing(this.graceAgo(), MOST_ERASURES);
     let isAway = false;
     for (const session of dryRun ? [] : sessions) {
       try {

@@ -9,7 +9,7 @@ jest.setTimeout(60_000);
 
 const MIB = 2 ** 20;
 const ROWS = 240;
-const TRANSCRIPT = 'w'.repeat(MIB / 4);
+const TRANSCRIPT = 'w'.repeat(MIB / 8);
 
 let service: TestService;
 
