@@ -86,12 +86,8 @@ export class GroupCommit<T extends mongo.BSON.Document> {
     return Promise.all(changes.map(async (change, index) => faults.get(index) ?? this.wasMade(change)));
   }
 
+  /** Not by `findAndModify`: of the engines that this runs on, one goes through the whole collection for it. */
   private async takeAll(changes: readonly ConditionalUpdate<T>[]): Promise<(mongo.WithId<T> | null | Error)[]> {
-    if (changes.length === 1) {
-      const { filter, update } = changes[0]!;
-      const after = await this.collection.findOneAndUpdate(filter, update, { returnDocument: 'after' });
-      return [after ?? (await this.made(changes[0]!))];
-    }
     const outcomes = await this.updateAll(changes);
     const taken = changes.filter((_, index) => outcomes[index] === true).map(({ which }) => which._id);
     const documents = new Map<string, mongo.WithId<T>>();
