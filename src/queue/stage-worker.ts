@@ -68,19 +68,29 @@ export class StageWorker implements BeforeApplicationShutdown {
     if (handler.yieldsTo) await this.letPass(handler.yieldsTo);
     if (this.stopping) return;
     const clock = new AttemptClock(handler.timeoutS);
+    let leave: () => void = () => undefined;
+    const left = new Promise<void>((resolve) => (leave = resolve));
     const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
-      this.attempt(job, handler, clock),
+      this.attempt(job, handler, clock, () => this.mayLeave(handler) && leave()),
     );
-    const settled = work.catch(() => undefined);
+    const settled = work
+      .catch(() => undefined)
+      .finally(() => {
+        clock.stop();
+        this.running.delete(settled);
+        this.count(handler.stage, -1);
+      });
     this.running.set(settled, clock);
     this.count(handler.stage, 1);
-    try {
-      await work;
-    } finally {
-      clock.stop();
-      this.running.delete(settled);
-      this.count(handler.stage, -1);
-    }
+    await Promise.race([work, left]);
+  }
+
+  /**
+   * Whether the place of work that is done goes to the next job while its result is being written: the places are the engine's. As many
+   * results may wait to be written as there are places.
+   */
+  private mayLeave({ stage, concurrency }: StageHandler): boolean {
+    return (this.busy.get(stage) ?? 0) < 2 * concurrency;
   }
 
   private count(stage: StageName, change: 1 | -1): void {
@@ -95,7 +105,13 @@ export class StageWorker implements BeforeApplicationShutdown {
     }
   }
 
-  private async attempt(job: Job<StageJob>, handler: StageHandler, clock: AttemptClock): Promise<void> {
+  /** @param worked called when all that is left is to write the result */
+  private async attempt(
+    job: Job<StageJob>,
+    handler: StageHandler,
+    clock: AttemptClock,
+    worked: () => void,
+  ): Promise<void> {
     const claim = await this.stages.claim(new mongo.ObjectId(job.data.upload_id), handler.stage, this.id);
     // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
     if (!claim) return;
@@ -117,7 +133,16 @@ export class StageWorker implements BeforeApplicationShutdown {
     } finally {
       clearInterval(renewal);
     }
-    await this.succeeded(handler, claim, result);
+    worked();
+    try {
+      await this.succeeded(handler, claim, result);
+    } catch (error) {
+      this.log.pino.warn(
+        { ...ids(claim.row), stage: claim.stage, err: error },
+        'Result not written whole, the sweep will see to it',
+      );
+      throw error;
+    }
   }
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {

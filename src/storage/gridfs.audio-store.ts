@@ -15,6 +15,9 @@ import { YoungGarbage } from './young-garbage.js';
 
 /** Chunks that an upload has on their way to MongoDB, while it fills the next. */
 const LANES = 2;
+/** Bytes from the start that are one chunk, if we wrote it, and are read in one command with those of other files. */
+const FEW_BYTES = 512 * 1024;
+const READ_TOGETHER = 8;
 /** Full chunks on their way at once, over all uploads: the driver copies each twice, and garbage of that size is costly. */
 const CHUNKS_UNDER_WAY = 6;
 
@@ -43,6 +46,7 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   private readonly garbage = new YoungGarbage();
   private readonly descriptions: GroupCommit<GridFile>;
   private readonly describe = grouped((ids: readonly mongo.ObjectId[]) => this.describeAll(ids));
+  private readonly first = grouped((ids: readonly mongo.ObjectId[]) => this.firstOfAll(ids), READ_TOGETHER);
 
   constructor(connection: Connection, bucket = 'fs') {
     super();
@@ -73,25 +77,41 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
     const size = about?.chunkSize ?? CHUNK_SIZE;
     const end = Math.min(range?.end ?? Infinity, about?.length ?? Infinity);
     let at = start;
+    if (at >= end) return;
     let expected = Math.floor(start / size);
-    const cursor = this.chunks.find({ files_id: id, n: { $gte: expected } }, { sort: { n: 1 }, batchSize: 4 });
-    try {
-      while (at < end) {
-        const chunk = await cursor.next();
-        if (chunk?.n !== expected) break;
-        const bytes = Buffer.from(chunk.data.buffer.buffer, chunk.data.buffer.byteOffset, chunk.data.length());
-        const from = about ? at - expected * size : 0;
-        const piece = bytes.subarray(from, from + end - at);
-        at += piece.length;
-        this.garbage.count(piece.length);
-        yield piece;
-        expected += 1;
-      }
-    } finally {
-      await cursor.close();
+    for await (const chunk of this.chunksFrom(id, expected, end <= FEW_BYTES)) {
+      if (chunk.n !== expected) break;
+      const bytes = Buffer.from(chunk.data.buffer.buffer, chunk.data.buffer.byteOffset, chunk.data.length());
+      const from = about ? at - expected * size : 0;
+      const piece = bytes.subarray(from, from + end - at);
+      at += piece.length;
+      this.garbage.count(piece.length);
+      yield piece;
+      if (at >= end) break;
+      expected += 1;
     }
     if (at < end && at < (about ?? (await this.described(id))).length)
       throw new NotFoundError(`Chunk ${expected} of audio ${id.toHexString()}`);
+  }
+
+  /** @param few whether the first one is likely all that is wanted */
+  private async *chunksFrom(id: mongo.ObjectId, n: number, few: boolean): AsyncGenerator<Chunk> {
+    let next = n;
+    if (few && n === 0) {
+      const chunk = await this.first(id);
+      if (!chunk) return;
+      yield chunk;
+      next = 1;
+    }
+    yield* this.chunks.find({ files_id: id, n: { $gte: next } }, { sort: { n: 1 }, batchSize: 4 });
+  }
+
+  private async firstOfAll(ids: readonly mongo.ObjectId[]): Promise<(Chunk | null)[]> {
+    if (ids.length === 1) return [await this.chunks.findOne({ files_id: ids[0]!, n: 0 })];
+    const chunks = new Map<string, Chunk>();
+    for await (const chunk of this.chunks.find({ files_id: { $in: [...ids] }, n: 0 }, { batchSize: ids.length }))
+      chunks.set(chunk.files_id.toHexString(), chunk);
+    return ids.map((id) => chunks.get(id.toHexString()) ?? null);
   }
 
   private async described(id: mongo.ObjectId): Promise<GridFile> {

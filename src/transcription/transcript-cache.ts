@@ -1,8 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import { grouped } from '../common/grouped.js';
 import { Metrics } from '../common/metrics.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { Transcript } from '../uploads/results.js';
 import type { Upload } from '../uploads/upload.schema.js';
+
+type Bytes = Pick<Upload, 'user_id' | 'sha256'>;
+type Earlier = Bytes & Pick<Upload, 'language' | 'transcript'>;
+const SHOWN = { user_id: 1, sha256: 1, transcript: 1, language: 1 } as const;
 
 /** Of someone who sends the same bytes again and again, not all are looked at. */
 const MOST = 10;
@@ -13,6 +18,8 @@ const MOST = 10;
  */
 @Injectable()
 export class TranscriptCache {
+  private readonly withSameBytes = grouped((asked: readonly Bytes[]) => this.rowsOf(asked));
+
   constructor(
     private readonly ledger: Ledger,
     private readonly metrics: Metrics,
@@ -20,14 +27,20 @@ export class TranscriptCache {
 
   /** @param engine id of the engine that would transcribe it now */
   async find(row: Upload, engine: string): Promise<Transcript | null> {
-    const { user_id, sha256, language } = row;
-    // Exactly the index and nothing else: the few rows it gives are quickly looked through.
-    const same = await this.ledger.rows
-      .find({ sha256, user_id }, { projection: { transcript: 1, language: 1 } })
-      .limit(MOST)
-      .toArray();
+    const { language } = row;
+    const same = await this.withSameBytes(row);
     const earlier = same.find((other) => other.language === language && other.transcript?.transcriber === engine);
     this.metrics.transcriptCache.labels(earlier ? 'hit' : 'miss').inc();
     return earlier?.transcript ?? null;
+  }
+
+  /** Exactly the index and nothing else: the few rows it gives are quickly looked through. */
+  private async rowsOf(asked: readonly Bytes[]): Promise<Earlier[][]> {
+    const exactly = asked.map(({ user_id, sha256 }) => ({ sha256, user_id }));
+    const rows = await this.ledger.rows
+      .find<Earlier>(exactly.length === 1 ? exactly[0]! : { $or: exactly }, { projection: SHOWN })
+      .limit(MOST * asked.length)
+      .toArray();
+    return asked.map(({ user_id, sha256 }) => rows.filter((row) => row.sha256 === sha256 && row.user_id === user_id));
   }
 }

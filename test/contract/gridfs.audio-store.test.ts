@@ -15,7 +15,9 @@ const FILE = { filename: 's_q1', contentType: 'audio/webm', metadata: {} };
 let connection: Connection;
 
 async function make(): Promise<AudioStore> {
-  connection = await mongoose.createConnection(testMongoUri(), { dbName: uniqueDatabase() }).asPromise();
+  connection = await mongoose
+    .createConnection(testMongoUri(), { dbName: uniqueDatabase(), monitorCommands: true })
+    .asPromise();
   const store = new GridFsAudioStore(connection);
   await store.onModuleInit();
   return store;
@@ -68,6 +70,41 @@ describe('the GridFS store', () => {
     // By whoever knows how long the file is, too.
     await expect(buffer(store.open(id, { start: 0, end: 2.5 * 2 ** 20 }))).rejects.toThrow(`Chunk ${n}`);
     await store.delete(id);
+  });
+
+  it('reads small files that are asked for together in a few commands, and each as if it were alone', async () => {
+    const files = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const bytes = randomBytes(1000 + index);
+        return { id: await put(store, bytes), bytes };
+      }),
+    );
+    const gone = files[7]!;
+    await store.delete(gone.id);
+    const finds: unknown[] = [];
+    const count = ({ command }: { command: { find?: string } }) => {
+      if (command.find === 'fs.chunks') finds.push(command);
+    };
+    connection.getClient().on('commandStarted', count);
+    const read = await Promise.allSettled(
+      files.map(({ id, bytes }) => buffer(store.open(id, { start: 0, end: bytes.length }))),
+    );
+    connection.getClient().off('commandStarted', count);
+    read.forEach((result, index) => {
+      const { id, bytes } = files[index]!;
+      if (id === gone.id) expect(result).toMatchObject({ status: 'rejected', reason: { message: 'Audio not found' } });
+      else expect((result as PromiseFulfilledResult<Buffer>).value.equals(bytes)).toBe(true);
+    });
+    expect(finds.length).toBeGreaterThan(0);
+    expect(finds.length).toBeLessThan(10);
+  });
+
+  it('reads the beginning of a file with smaller chunks, as another driver wrote it, to its end', async () => {
+    const bytes = randomBytes(400_000);
+    const upload = new mongo.GridFSBucket(connection.db!).openUploadStream('theirs', { chunkSizeBytes: 100_000 });
+    await new Promise((resolve, reject) => upload.on('finish', resolve).on('error', reject).end(bytes));
+    const read = await buffer(store.open(upload.id.toHexString(), { start: 0, end: bytes.length }));
+    expect(read.equals(bytes)).toBe(true);
   });
 
   it('removes the chunks of a file whose description was never written', async () => {
