@@ -1,3 +1,4 @@
+import { MARKED } from '../common/marked.js';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { Config } from '../config/config.js';
@@ -72,11 +73,7 @@ function kinds(late: Date, veryLate: Date): Kind[] {
   return [
     row('upload_lease_expired', { state: 'uploading', lease_until: { $lt: late } }, ({ lease_until }) => lease_until),
     row('link_missing', { link_due: true, committed_at: { $lt: late } }, ({ committed_at }) => committed_at),
-    row(
-      'projection_missing',
-      { projection_due: { $exists: true }, updated_at: { $lt: late } },
-      ({ updated_at }) => updated_at,
-    ),
+    row('projection_missing', { projection_due: MARKED, updated_at: { $lt: late } }, ({ updated_at }) => updated_at),
     row('audio_not_deleted', { audio_state: 'deleting', updated_at: { $lt: late } }, ({ updated_at }) => updated_at),
     row(
       'kept_audio_not_released',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { mongo } from 'mongoose';
 import { Log } from '../common/logging.js';
+import { MARKED } from '../common/marked.js';
 import { isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
 import { SessionRepository } from '../sessions/session.repository.js';
@@ -133,14 +134,10 @@ export class Sweeper {
 
   /** The row changed, but its target does not show it for sure. */
   private projections(dryRun: boolean): Promise<number> {
-    return this.each(
-      dryRun,
-      { projection_due: { $exists: true }, updated_at: { $lt: this.graceAgo() } },
-      async (row) => {
-        await this.project(row);
-        return true;
-      },
-    );
+    return this.each(dryRun, { projection_due: MARKED, updated_at: { $lt: this.graceAgo() } }, async (row) => {
+      await this.project(row);
+      return true;
+    });
   }
 
   /** Deletions that were recorded and not finished. */

@@ -6,7 +6,7 @@ import { Log } from '../common/logging.js';
 import { AudioStore } from '../storage/audio-store.js';
 import { LedgerNotes } from './ledger-notes.js';
 
-const FLUSH_MS = 50;
+const FLUSH_MS = 200;
 const MOST = 50;
 
 interface Removal {

@@ -4,6 +4,7 @@ import { InjectConnection } from '@nestjs/mongoose';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { Log } from '../common/logging.js';
+import { MARKED } from '../common/marked.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
 import { Outbox } from '../events/outbox.js';
@@ -50,7 +51,7 @@ export class WebhookTeller implements Teller, OnModuleInit {
 
   async tell(collection: OwingCollection, id: unknown): Promise<void> {
     const documents = nativeCollection<Owing>(this.connection, collection);
-    const owing = { ...OWING[collection], _id: id, events_due: { $exists: true } } as mongo.Filter<Owing>;
+    const owing = { ...OWING[collection], _id: id, events_due: MARKED } as mongo.Filter<Owing>;
     const document = await documents.findOne(owing, { projection: { events_due: 1, owed: 1 } });
     if (document) await this.settle(documents, document);
   }
@@ -62,7 +63,7 @@ export class WebhookTeller implements Teller, OnModuleInit {
       const documents = nativeCollection<Owing>(this.connection, collection);
       const owing = {
         ...OWING[collection],
-        events_due: { $exists: true },
+        events_due: MARKED,
         updated_at: { $lt: this.graceAgo() },
       } as mongo.Filter<Owing>;
       const projection = { events_due: 1, owed: 1, projection_due: 1 };
