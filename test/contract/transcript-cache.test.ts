@@ -58,6 +58,14 @@ describe('the transcript cache', () => {
     expect(finds.length).toBeLessThan(4);
   });
 
+  it('finds what is one user’s however many copies another has of something else', async () => {
+    await rows.insertMany(Array.from({ length: 60 }, () => row('alice', '1')));
+    await transcribed('bob', '2', 'bob said 2');
+    // The first goes alone, the others together.
+    const asked = [row('carol', '9'), row('alice', '1'), row('bob', '2'), row('carol', '8')];
+    expect(await texts(asked)).toEqual([null, null, 'bob said 2', null]);
+  });
+
   it('knows nothing of another language, another engine, or bytes that were not transcribed yet', async () => {
     await transcribed('alice', '1', 'in English');
     await transcribed('alice', '2', 'by another', 'test/2');
