@@ -12,13 +12,13 @@ export interface StageContext {
 /** The work of one stage. Gets a claimed row, returns the fields that its result sets on the row; never writes them itself. */
 export abstract class StageHandler {
   abstract readonly stage: StageName;
-  /** Jobs at once in this process. */
+  /** Jobs at once in this process; results that are being written come on top, as many at most. */
   abstract readonly concurrency: number;
   /** Longest an attempt may run, unless it is allowed more. */
   abstract readonly timeoutS: number;
   /** Stages that are due when this one is done. */
   abstract next(row: Upload): readonly StageName[];
-  /** A stage whose work goes first while much of it is under way. For half a second at most, so that nothing starves. */
+  /** A stage whose work goes first while much of it is under way. For a few seconds at most, so that nothing starves. */
   readonly yieldsTo: StageName | null = null;
   /** Whether those who wait are shown that it is being worked on. */
   abstract readonly showsProgress: boolean;

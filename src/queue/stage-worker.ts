@@ -24,7 +24,7 @@ import type { StageHandler } from './stage-handler.js';
 
 /** Work that is over sooner is not shown as under way: two writes that nobody could see. */
 const SHOWN_AFTER_MS = 50;
-/** How long a stage lets another one go first, while more than half of that one's places in this process are taken. */
+/** How long a stage lets another one go first, while more of its jobs are in hand in this process than half its places. */
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
 
