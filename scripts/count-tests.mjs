@@ -2,6 +2,10 @@
 // Prints what failed and was skipped, then `N passed, N failed, N skipped` as the last line; exit code 1 on any failure.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+
+/** Lines of a failure that are shown beside its count: a log that was cut still says what was wrong. */
+const LINES_SHOWN = 30;
 
 const folder = process.argv[2];
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -22,10 +26,21 @@ function count(suite, exitCode) {
   for (const file of report.testResults) {
     if (file.status === 'failed' && file.assertionResults.length === 0) console.log(`failed: ${suite}: ${file.name}`);
     for (const test of file.assertionResults) {
-      if (test.status === 'failed') console.log(`failed: ${suite}: ${test.fullName}`);
-      else if (test.status !== 'passed') console.log(`skipped: ${suite}: ${test.fullName}`);
+      if (test.status === 'failed') {
+        console.log(`failed: ${suite}: ${test.fullName}`);
+        for (const message of test.failureMessages) console.log(shown(message));
+      } else if (test.status !== 'passed') console.log(`skipped: ${suite}: ${test.fullName}`);
     }
   }
+}
+
+function shown(message) {
+  const lines = stripVTControlCharacters(message).split('\n');
+  const kept = lines.filter((line) => line.trim() !== '' && !/^\s+at .*(node_modules|node:)/.test(line));
+  return kept
+    .slice(0, LINES_SHOWN)
+    .map((line) => `    ${line.slice(0, 400)}`)
+    .join('\n');
 }
 
 console.log('');

@@ -26,6 +26,7 @@ export class ArchiveSweep implements OnModuleInit {
 
   onModuleInit(): void {
     this.sweeper.also('kept_audio_releases', (dryRun) => this.keeper.releaseOverdue(dryRun));
+    this.sweeper.also('kept_audio_unlinked', (dryRun) => this.keeper.collectUnlinked(dryRun));
     this.sweeper.also('archive_leftovers', (dryRun) => this.writes.empty(dryRun));
     this.scheduler.addRare(() => this.removeAbandoned());
   }

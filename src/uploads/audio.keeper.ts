@@ -201,6 +201,33 @@ export class AudioKeeper {
   }
 
   /**
+   * Kept audio that was recorded for a row which then never referred to it: its worker died in between, and the row ended before
+   * another took it. Not a byte of it was written.
+   *
+   * @returns how many there were
+   */
+  async collectUnlinked(dryRun: boolean): Promise<number> {
+    const before = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
+    const unwritten = { key: null, state: 'storing' as const, updated_at: { $lt: before } };
+    const found = await this.kept
+      .find(unwritten, { projection: { _id: 1 } })
+      .limit(MOST)
+      .toArray();
+    let count = 0;
+    for (const { _id } of found) {
+      if (await this.isReferredTo(_id)) continue;
+      try {
+        if (!dryRun) await this.collect(_id, 0);
+        count += 1;
+      } catch (error) {
+        if (isMongoAway(error)) throw error;
+        this.log.pino.warn({ err: error, kept_id: _id.toHexString() }, 'Kept audio without a row not deleted yet');
+      }
+    }
+    return count;
+  }
+
+  /**
    * Deletes kept audio that no row refers to (any more). True if bytes were deleted, by this call or by another at the same time.
    *
    * @throws TransientError while another process is at it; AppError `archive_away`

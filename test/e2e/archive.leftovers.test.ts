@@ -37,6 +37,42 @@ async function leftover(until?: Date): Promise<string> {
   return key.toHexString();
 }
 
+describe('kept audio that a worker recorded and died before the row referred to it', () => {
+  it('goes once the row has ended without it, and stays while a row refers to it, or one may still come', async () => {
+    const refers = new mongo.ObjectId();
+    const storing = (name: string, more: Json = {}) => ({
+      _id: new mongo.ObjectId(),
+      user_id: 'alice',
+      sha256: name,
+      state: 'storing',
+      store: 'gridfs',
+      key: null,
+      by: new mongo.ObjectId(),
+      token: null,
+      updated_at: longAgo(),
+      ...more,
+    });
+    const kept = [
+      storing('left'),
+      storing('waiting', { _id: refers }),
+      storing('young', { updated_at: new Date(Date.now() + 60_000) }),
+    ];
+    const row = { state: 'committed', user_id: 'alice', kept_id: refers, kept_state: 'linking', stages: {} };
+    await collection('uploads').insertOne(row);
+    await collection('kept_audio').insertMany(kept);
+    const names = async () =>
+      (
+        await collection('kept_audio')
+          .find({ by: { $in: kept.map(({ by }) => by) } })
+          .toArray()
+      ).map((each) => each['sha256']);
+    await eventually(async () => expect((await names()).sort()).toEqual(['waiting', 'young']));
+    await collection('uploads').deleteOne({ kept_id: refers });
+    await eventually(async () => expect(await names()).toEqual(['young']));
+    await collection('kept_audio').deleteOne({ sha256: 'young' });
+  });
+});
+
 describe('what an attempt that died left in the archive', () => {
   it('is deleted once the attempt has to be over, and not before: until then it is nobody’s finding', async () => {
     const [dead, alive] = [await leftover(longAgo()), await leftover()];

@@ -233,7 +233,8 @@ describeWithS3('kept audio in S3', () => {
     const part = await bytesAt(alice, url, { range: 'bytes=6000000-6000009' });
     expect(part.bytes.equals(audio.subarray(6_000_000, 6_000_010))).toBe(true);
     expect((await bytesAt(bob, url)).status).toBe(404);
-    expect(await service.files(session)).toEqual([]);
+    // Its copy in the landing zone goes in the background.
+    await eventually(async () => expect(await service.files(session)).toEqual([]));
 
     const erased = await alice.delete(`/api/sessions/${session}`);
     expect(erased.body).toMatchObject({ audio_files: 1, audio_bytes: audio.length });
