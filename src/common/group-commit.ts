@@ -10,6 +10,18 @@ export interface ConditionalUpdate<T extends mongo.BSON.Document> {
   which: mongo.Filter<T>;
   /** Whether the document, read afterwards, shows that it was this update that was made. */
   shows: (document: T) => boolean;
+  /**
+   * Names the part of the document that it alone asks about and changes. What comes together for different parts of one document is
+   * one write: to write a document costs what the whole of it weighs. Beside its part it may ask and `$set` what all of them do.
+   */
+  part?: string;
+}
+
+/** One or more changes as the server is to make them: all or none. */
+interface Write<T extends mongo.BSON.Document> {
+  filter: mongo.Filter<T>;
+  update: mongo.UpdateFilter<T>;
+  parts: Set<string>;
 }
 
 /**
@@ -27,13 +39,10 @@ export class GroupCommit<T extends mongo.BSON.Document> {
   readonly insert: (document: mongo.OptionalUnlessRequiredId<T>) => Promise<void>;
   /** @returns false when the filter matched nothing */
   readonly update: (change: ConditionalUpdate<T>) => Promise<boolean>;
-  /** As `update`, where `which` is an `_id`; resolves with the document as it is then, null when the filter matched nothing. */
-  readonly take: (change: ConditionalUpdate<T>) => Promise<mongo.WithId<T> | null>;
 
   constructor(private readonly collection: mongo.Collection<T>) {
     this.insert = grouped<mongo.OptionalUnlessRequiredId<T>, void>((documents) => this.insertAll(documents));
     this.update = grouped<ConditionalUpdate<T>, boolean>((changes) => this.updateAll(changes));
-    this.take = grouped<ConditionalUpdate<T>, mongo.WithId<T> | null>((changes) => this.takeAll(changes));
   }
 
   private async insertAll(documents: readonly mongo.OptionalUnlessRequiredId<T>[]): Promise<(void | Error)[]> {
@@ -71,11 +80,12 @@ export class GroupCommit<T extends mongo.BSON.Document> {
     const one = async (change: ConditionalUpdate<T>) =>
       (await this.collection.updateOne(change.filter, change.update)).modifiedCount === 1 || this.wasMade(change);
     if (changes.length === 1) return [await one(changes[0]!)];
-    const operations = changes.map(({ filter, update }) => ({ updateOne: { filter, update } }));
+    const { writes, writeOf } = merged(changes);
+    const operations = writes.map(({ filter, update }) => ({ updateOne: { filter, update } }));
     let faults = new Map<number, Error>();
     try {
       const { modifiedCount } = await this.collection.bulkWrite(operations, { ordered: false });
-      if (modifiedCount === changes.length) return changes.map(() => true);
+      if (modifiedCount === writes.length) return changes.map(() => true);
     } catch (error) {
       if (wasNotSent(error)) return eachAlone(changes, one);
       const some = faultsOf(error);
@@ -83,22 +93,13 @@ export class GroupCommit<T extends mongo.BSON.Document> {
       faults = some;
     }
     // The server counts only all of them together: who lost is seen in the documents.
-    return Promise.all(changes.map(async (change, index) => faults.get(index) ?? this.wasMade(change)));
-  }
-
-  /** Not by `findAndModify`: of the engines that this runs on, one goes through the whole collection for it. */
-  private async takeAll(changes: readonly ConditionalUpdate<T>[]): Promise<(mongo.WithId<T> | null | Error)[]> {
-    const outcomes = await this.updateAll(changes);
-    const taken = changes.filter((_, index) => outcomes[index] === true).map(({ which }) => which._id);
-    const documents = new Map<string, mongo.WithId<T>>();
-    if (taken.length > 0)
-      for await (const document of this.collection.find({ _id: { $in: taken } } as mongo.Filter<T>))
-        documents.set(JSON.stringify(document._id), document);
-    return changes.map(({ which, shows }, index) => {
-      const outcome = outcomes[index];
-      if (outcome instanceof Error) return outcome;
-      const document = documents.get(JSON.stringify(which._id));
-      return document && shows(document as T) ? document : null;
+    return eachAlone(changes, async (change) => {
+      const write = writeOf.get(change)!;
+      // One that lost, or is at fault, is not to take with it those that were made one with it.
+      if (writes[write]!.parts.size > 1) return one(change);
+      const fault = faults.get(write);
+      if (fault) throw fault;
+      return this.wasMade(change);
     });
   }
 
@@ -110,6 +111,36 @@ export class GroupCommit<T extends mongo.BSON.Document> {
     const document = await this.collection.findOne(which);
     return document !== null && shows(document as T) ? document : null;
   }
+}
+
+/** What comes for different parts of one document, as one write. */
+function merged<T extends mongo.BSON.Document>(changes: readonly ConditionalUpdate<T>[]) {
+  const writes: Write<T>[] = [];
+  const writeOf = new Map<ConditionalUpdate<T>, number>();
+  const open = new Map<string, number>();
+  for (const change of changes) {
+    const { filter, update, which, part } = change;
+    const document = part === undefined ? null : JSON.stringify(which);
+    const at = document === null ? undefined : open.get(document);
+    const write = at === undefined ? undefined : writes[at];
+    if (write && part !== undefined && !write.parts.has(part)) {
+      write.parts.add(part);
+      write.filter = { ...write.filter, ...filter };
+      write.update = bothOf(write.update, update);
+      writeOf.set(change, at!);
+      continue;
+    }
+    if (document !== null) open.set(document, writes.length);
+    writeOf.set(change, writes.length);
+    writes.push({ filter, update, parts: new Set(part === undefined ? [] : [part]) });
+  }
+  return { writes, writeOf };
+}
+
+function bothOf<T>(one: mongo.UpdateFilter<T>, other: mongo.UpdateFilter<T>): mongo.UpdateFilter<T> {
+  const counts = { ...one.$inc } as Record<string, number>;
+  for (const [field, by] of Object.entries(other.$inc ?? {})) counts[field] = (counts[field] ?? 0) + Number(by);
+  return { $set: { ...one.$set, ...other.$set }, $inc: counts } as mongo.UpdateFilter<T>;
 }
 
 /** One of the group cannot even be encoded: it is not to take the others with it. */

@@ -156,6 +156,7 @@ export class SessionRepository {
       update: { $set: { [path]: answer, updated_at: new Date() }, $inc: { rev: 1 } },
       which: { key },
       shows: ({ answers }) => answers[answer.question_id]?.upload_id === answer.upload_id,
+      part: answer.question_id,
     });
   }
 
@@ -179,6 +180,7 @@ export class SessionRepository {
         const answer = answers[questionId];
         return answer?.upload_id === uploadId && answer.version === version;
       },
+      part: questionId,
     });
   }
 

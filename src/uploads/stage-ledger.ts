@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import type { AppError } from '../common/app-error.js';
+import { grouped } from '../common/grouped.js';
 import { Config } from '../config/config.js';
 import { Outbox } from '../events/outbox.js';
 import { attemptOf, backoffMs } from './attempt-of.js';
@@ -17,7 +18,10 @@ import { WORKER_LOST } from './ledger-errors.js';
 export interface Claim {
   readonly id: mongo.ObjectId;
   readonly stage: StageName;
+  /** Held by this row alone, or by all that were taken in the same write. */
   readonly token: string;
+  /** Names what this attempt changes of this row. */
+  readonly mark: string;
   readonly row: Upload;
   /** From 1. */
   readonly attempt: number;
@@ -34,6 +38,7 @@ const EARLY_MS = 250;
 @Injectable()
 export class StageLedger {
   private readonly leaseMs: number;
+  private readonly takes = new Map<string, (id: mongo.ObjectId) => Promise<Upload | null>>();
 
   constructor(
     private readonly ledger: Ledger,
@@ -44,36 +49,56 @@ export class StageLedger {
     this.leaseMs = config.STAGE_LEASE_S * 1000;
   }
 
-  /** Takes a due stage; null if it is not due, or somebody else took it. */
+  /** Takes a due stage; null if it is not due, or somebody else took it. What one worker takes at the same time is taken together. */
   async claim(id: mongo.ObjectId, stage: StageName, worker: string): Promise<Claim | null> {
+    const key = `${stage} ${worker}`;
+    let take = this.takes.get(key);
+    if (!take) {
+      take = grouped((ids: readonly mongo.ObjectId[]) => this.takeAll(ids, stage, worker));
+      this.takes.set(key, take);
+    }
+    const row = await take(id);
+    const held = row?.stages[stage];
+    if (!row || !held?.token) return null;
+    const { token, attempts, started_at } = held;
+    return { id, stage, token, mark: randomUUID(), row, attempt: attempts, claimedAt: started_at ?? new Date() };
+  }
+
+  private async takeAll(ids: readonly mongo.ObjectId[], stage: StageName, worker: string): Promise<(Upload | null)[]> {
     const now = new Date();
     const token = randomUUID();
-    const row = await this.ledger.writes.take({
-      filter: {
-        _id: id,
-        state: 'committed',
-        [stagePath(stage, 'state')]: 'due',
-        [stagePath(stage, 'due_at')]: { $lte: new Date(now.getTime() + EARLY_MS) },
+    const { rows } = this.ledger;
+    const due: mongo.Filter<Upload> = {
+      _id: { $in: [...ids] },
+      state: 'committed',
+      [stagePath(stage, 'state')]: 'due',
+      [stagePath(stage, 'due_at')]: { $lte: new Date(now.getTime() + EARLY_MS) },
+    };
+    const taken: mongo.UpdateFilter<Upload> = {
+      $set: {
+        [stagePath(stage, 'state')]: 'processing',
+        [stagePath(stage, 'token')]: token,
+        [stagePath(stage, 'lease_until')]: new Date(now.getTime() + this.leaseMs),
+        [stagePath(stage, 'worker')]: worker,
+        [stagePath(stage, 'started_at')]: now,
+        updated_at: now,
       },
-      update: {
-        $set: {
-          [stagePath(stage, 'state')]: 'processing',
-          [stagePath(stage, 'token')]: token,
-          [stagePath(stage, 'lease_until')]: new Date(now.getTime() + this.leaseMs),
-          [stagePath(stage, 'worker')]: worker,
-          [stagePath(stage, 'started_at')]: now,
-          updated_at: now,
-        },
-        $inc: { [stagePath(stage, 'attempts')]: 1, version: 1 },
-        // A stage is dispatched only after its link was made.
-        $unset: { link_due: 1 },
-      },
-      which: { _id: id },
-      shows: ({ stages }) => stages[stage]?.token === token,
+      $inc: { [stagePath(stage, 'attempts')]: 1, version: 1 },
+      // A stage is dispatched only after its link was made.
+      $unset: { link_due: 1 },
+    };
+    // Once more where its answer was lost: what it took already is not due any more, and has our token.
+    await rows.updateMany(due, taken).catch(() => rows.updateMany(due, taken));
+    const ours = new Map<string, Upload>();
+    // Not by `findAndModify`: of the engines that this runs on, one goes through the whole collection for it.
+    for await (const row of rows.find({ _id: { $in: [...ids] }, [stagePath(stage, 'token')]: token }))
+      ours.set(row._id.toHexString(), row);
+    return ids.map((id) => {
+      const row = ours.get(id.toHexString()) ?? null;
+      // One that was delivered twice is worked on once.
+      ours.delete(id.toHexString());
+      return row;
     });
-    const held = row?.stages[stage];
-    if (!row || !held) return null;
-    return { id, stage, token, row, attempt: held.attempts, claimedAt: now };
   }
 
   /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */
@@ -93,8 +118,8 @@ export class StageLedger {
     const done = await this.write(claim, {
       ...result,
       ...Object.fromEntries(next.map((name) => [`stages.${name}`, dueStage(now)])),
-      projection_due: claim.token,
-      ...owedByRow(this.outbox, claim.row, claim.stage, { done: result }, claim.token),
+      projection_due: claim.mark,
+      ...owedByRow(this.outbox, claim.row, claim.stage, { done: result }, claim.mark),
       ...endedStage(claim.stage, 'done', now, null),
     });
     if (done) this.notes.attempt(attemptOf(claim, 'done', null, now));
@@ -124,8 +149,9 @@ export class StageLedger {
 
   /** The row as `fail` left it, without reading it again. */
   afterFailure(claim: Claim, error: StageError, verdict: Verdict): Upload {
-    const state = verdict.outcome === 'retry' ? ('due' as const) : ('failed' as const);
-    const stage = { ...(claim.row.stages[claim.stage] ?? dueStage(new Date())), state, token: null, error };
+    const next =
+      verdict.outcome === 'retry' ? { state: 'due' as const, due_at: verdict.dueAt } : { state: 'failed' as const };
+    const stage = { ...(claim.row.stages[claim.stage] ?? dueStage(new Date())), ...next, token: null, error };
     return { ...claim.row, version: claim.row.version + 1, stages: { ...claim.row.stages, [claim.stage]: stage } };
   }
 
@@ -149,12 +175,12 @@ export class StageLedger {
         [stagePath(claim.stage, 'due_at')]: dueAt,
         ...(uncounted ? { [stagePath(claim.stage, 'attempts')]: claim.attempt - 1 } : {}),
       };
-      if (!(await this.write(claim, { ...set, projection_due: claim.token }))) return null;
+      if (!(await this.write(claim, { ...set, projection_due: claim.mark }))) return null;
       const attempt = attemptOf(claim, 'retry', error, now);
       await (uncounted ? this.ledger.recordAgain(attempt) : this.ledger.record(attempt));
       return { outcome: 'retry', dueAt };
     }
-    const set = failedStage(this.outbox, claim.row, claim.stage, now, error, claim.token);
+    const set = failedStage(this.outbox, claim.row, claim.stage, now, error, claim.mark);
     if (!(await this.write(claim, set))) return null;
     await this.ledger.record(attemptOf(claim, 'failed', error, now));
     return { outcome: 'failed' };
@@ -167,7 +193,7 @@ export class StageLedger {
       ...endedStage(claim.stage, 'due', now, null),
       [stagePath(claim.stage, 'due_at')]: now,
       [stagePath(claim.stage, 'attempts')]: claim.attempt - 1,
-      projection_due: claim.token,
+      projection_due: claim.mark,
     };
     const returned = await this.write(claim, set);
     if (returned) await this.ledger.record(attemptOf(claim, 'returned', null, now));
@@ -182,6 +208,7 @@ export class StageLedger {
       id: row._id,
       stage,
       token: held.token,
+      mark: randomUUID(),
       row,
       attempt: held.attempts,
       claimedAt: held.started_at ?? new Date(),
@@ -191,9 +218,9 @@ export class StageLedger {
     const set = {
       ...(left
         ? endedStage(stage, 'due', now, WORKER_LOST)
-        : failedStage(this.outbox, row, stage, now, WORKER_LOST, held.token)),
+        : failedStage(this.outbox, row, stage, now, WORKER_LOST, claim.mark)),
       [stagePath(stage, 'due_at')]: now,
-      projection_due: held.token,
+      projection_due: claim.mark,
     };
     const { modifiedCount } = await this.ledger.rows.updateOne(
       { ...this.held(claim), [stagePath(stage, 'lease_until')]: { $lt: now } },

@@ -11,6 +11,8 @@ interface Row {
   seat?: number;
   by?: string;
   size?: unknown;
+  count?: number;
+  parts?: Record<string, { version: number; text: string }>;
 }
 
 describe('writes that come together', () => {
@@ -18,11 +20,16 @@ describe('writes that come together', () => {
   let rows: mongo.Collection<Row>;
   let writes: GroupCommit<Row>;
   const commands: string[] = [];
+  /** How many documents each update command was for. */
+  const written: number[] = [];
 
   beforeAll(async () => {
     const options = { dbName: uniqueDatabase(), monitorCommands: true };
     connection = await mongoose.createConnection(testMongoUri(), options).asPromise();
-    connection.getClient().on('commandStarted', ({ commandName }) => commands.push(commandName));
+    connection.getClient().on('commandStarted', ({ commandName, command }) => {
+      commands.push(commandName);
+      if (commandName === 'update') written.push((command['updates'] as unknown[]).length);
+    });
     rows = connection.db!.collection<Row>('rows');
     writes = new GroupCommit(rows);
     await rows.createIndex({ seat: 1 }, { unique: true, partialFilterExpression: { seat: { $exists: true } } });
@@ -75,19 +82,45 @@ describe('writes that come together', () => {
     expect(await Promise.all([take(1, 'a'), take(2, 'a')])).toEqual([true, true]);
   });
 
-  it('give the document to who took it, alone or together with others, and nothing to who lost', async () => {
-    await insert([1, 2, 3]);
-    commands.length = 0;
-    const taken = (id: number, by: string) => ({ _id: id, state: 'taken', by });
-    expect(await writes.take(taking(1, 'a'))).toEqual(taken(1, 'a'));
-    // Never a findAndModify: an engine may go through the whole collection for it.
-    expect(commands).toEqual(['update', 'find']);
-    const three = await Promise.all([1, 2, 3].map((id) => writes.take(taking(id, 'b'))));
-    expect(three).toEqual([null, taken(2, 'b'), taken(3, 'b')]);
-    expect(await writes.take(taking(1, 'b'))).toBeNull();
-    // The server had made it already, and its answer was lost.
-    expect(await writes.take(taking(2, 'b'))).toEqual(taken(2, 'b'));
-    expect(await Promise.all([2, 3].map((id) => writes.take(taking(id, 'b'))))).toEqual([taken(2, 'b'), taken(3, 'b')]);
+  describe('for different parts of one document', () => {
+    const show = (part: string, version: number, text: string) =>
+      writes.update({
+        filter: { _id: 1, [`parts.${part}.version`]: { $lt: version } },
+        update: { $set: { [`parts.${part}`]: { version, text }, state: 'shown' }, $inc: { count: 1 } },
+        which: { _id: 1 },
+        shows: ({ parts }) => parts?.[part]?.version === version,
+        part,
+      });
+    const document = async () => (await rows.findOne({ _id: 1 }))!;
+    beforeEach(async () => {
+      const parts = Object.fromEntries(['a', 'b', 'c', 'd'].map((part) => [part, { version: 1, text: 'old' }]));
+      await rows.insertOne({ _id: 1, state: 'due', count: 0, parts });
+      commands.length = 0;
+      written.length = 0;
+    });
+
+    it('are one write, as each would have been', async () => {
+      expect(await Promise.all(['a', 'b', 'c', 'd'].map((part) => show(part, 2, part)))).toEqual(Array(4).fill(true));
+      expect(written.at(-1)).toBe(1);
+      expect(written.length).toBeLessThan(3);
+      const { parts, count, state } = await document();
+      expect(Object.values(parts!).map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd']);
+      expect([count, state]).toEqual([4, 'shown']);
+    });
+
+    it('take none with them that lost, and are no one write where they are for the same part', async () => {
+      await rows.updateOne({ _id: 1 }, { $set: { 'parts.b.version': 9 } });
+      const asked = [show('a', 2, 'a'), show('b', 2, 'b'), show('c', 2, 'c'), show('d', 2, 'd'), show('d', 3, 'dd')];
+      expect(await Promise.all(asked)).toEqual([true, false, true, expect.any(Boolean), true]);
+      const { parts } = await document();
+      expect(Object.values(parts!).map(({ text }) => text)).toEqual(['a', 'old', 'c', 'dd']);
+    });
+
+    it('are made once, and say so, when the server had them already', async () => {
+      expect(await Promise.all(['a', 'b'].map((part) => show(part, 2, part)))).toEqual([true, true]);
+      expect(await Promise.all(['a', 'b', 'c'].map((part) => show(part, 2, part)))).toEqual([true, true, true]);
+      expect((await document()).count).toBe(3);
+    });
   });
 
   it('fail one by one: a duplicate key or a document that cannot be written takes no other with it', async () => {
