@@ -7,12 +7,14 @@ export interface StageContext {
   readonly signal: AbortSignal;
   /** Lets the attempt run at least so many seconds from its start. */
   readonly allow: (seconds: number) => void;
+  /** Runs the engine once one of the stage's places is free. */
+  readonly engine: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** The work of one stage. Gets a claimed row, returns the fields that its result sets on the row; never writes them itself. */
 export abstract class StageHandler {
   abstract readonly stage: StageName;
-  /** Jobs at once in this process; results that are being written come on top, as many at most. */
+  /** Places at the engine in this process; results that are being written come on top, as many at most, and see `EnginePlaces`. */
   abstract readonly concurrency: number;
   /** Longest an attempt may run, unless it is allowed more. */
   abstract readonly timeoutS: number;

@@ -12,6 +12,7 @@ import type { Dispatcher } from './dispatcher.js';
 import { RetryAt, STAGE_QUEUES } from './queues.js';
 import type { StageJob } from './queues.js';
 import { StageHandler } from './stage-handler.js';
+import type { StageContext } from './stage-handler.js';
 import { StageWorker } from './stage-worker.js';
 
 class Handler extends StageHandler {
@@ -24,6 +25,7 @@ class Handler extends StageHandler {
     readonly stage: StageHandler['stage'],
     readonly concurrency: number,
     private readonly work: () => Promise<Partial<Upload>>,
+    private readonly asksEngine: boolean,
   ) {
     super();
   }
@@ -31,19 +33,30 @@ class Handler extends StageHandler {
   next = () => [];
   finished = () => Promise.resolve();
 
-  run({ claim }: { claim: Claim }): Promise<Partial<Upload>> {
-    this.begun.push(claim.id.toHexString());
-    return this.work();
+  run({ claim, engine }: StageContext): Promise<Partial<Upload>> {
+    const work = () => {
+      this.begun.push(claim.id.toHexString());
+      return this.work();
+    };
+    return this.asksEngine ? engine(work) : work();
   }
 }
 
 /** A worker with `places` for transcriptions, whose results are written when they are let. */
-function stand(places: number, work: () => Promise<Partial<Upload>> = () => Promise.resolve({})) {
+function stand(places: number, work: () => Promise<Partial<Upload>> = () => Promise.resolve({}), asksEngine = false) {
   const writes: ((done: boolean | Error) => void)[] = [];
   const warnings: string[] = [];
   const stages = {
     claim: (id: mongo.ObjectId, stage: string) =>
-      Promise.resolve({ id, stage, token: 't', row: { _id: id, stages: {} }, attempt: 1, claimedAt: new Date() }),
+      Promise.resolve({
+        id,
+        stage,
+        token: 't',
+        mark: 'm',
+        row: { _id: id, stages: {} },
+        attempt: 1,
+        claimedAt: new Date(),
+      }),
     complete: () =>
       new Promise<boolean>((resolve, reject) =>
         writes.push((done) => (done instanceof Error ? reject(done) : resolve(done))),
@@ -53,7 +66,9 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
     afterFailure: ({ row }: Claim) => row,
     latest: (row: Upload) => Promise.resolve(row),
     renew: () => Promise.resolve(true),
+    redispatch: () => Promise.resolve(2),
   };
+  const dispatched: number[] = [];
   const processors = new Map<string, (job: Job<StageJob>) => Promise<void>>();
   const queue = (stage: string) => ({
     on: () => undefined,
@@ -70,14 +85,14 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
     stages as unknown as StageLedger,
     { projected: () => undefined } as unknown as LedgerNotes,
     { of: () => ({ project: () => Promise.resolve() }) } as unknown as UploadTargets,
-    { queue, dispatch: () => undefined } as unknown as Dispatcher,
+    { queue, dispatch: (_: Upload, __: string, number: number) => dispatched.push(number) } as unknown as Dispatcher,
     { STAGE_LEASE_S: 30, SHUTDOWN_TIMEOUT_S: 10 } as Config,
     new Metrics(),
     log as unknown as Log,
   );
-  const handler = new Handler('transcription', places, work);
+  const handler = new Handler('transcription', places, work, asksEngine);
   worker.register(handler);
-  for (const stage of STAGE_QUEUES) if (stage !== 'transcription') worker.register(new Handler(stage, 1, work));
+  for (const stage of STAGE_QUEUES) if (stage !== 'transcription') worker.register(new Handler(stage, 1, work, false));
   worker.start();
   let left = 0;
   const take = () => {
@@ -89,7 +104,7 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
     );
     return taken;
   };
-  return { worker, handler, writes, warnings, take, left: () => left };
+  return { worker, handler, stages, writes, warnings, dispatched, take, left: () => left };
 }
 
 const settle = async () => {
@@ -127,13 +142,71 @@ describe('a place for work', () => {
   });
 });
 
+describe('a job taken ahead of a quick engine', () => {
+  /** Its engine was quick once; what it is given from then on ends when it is let. */
+  async function quickOnce() {
+    const ends: ((result: Partial<Upload> | Error) => void)[] = [];
+    let first = true;
+    const run = () => {
+      if (first) return Promise.resolve({});
+      return new Promise<Partial<Upload>>((resolve, reject) =>
+        ends.push((result) => (result instanceof Error ? reject(result) : resolve(result))),
+      );
+    };
+    const it = stand(1, run, true);
+    await it.take();
+    it.writes[0]!(true);
+    await settle();
+    first = false;
+    return { ...it, ends };
+  }
+
+  it('is done for the queue at once, and waits for its turn at the engine', async () => {
+    const { take, handler, ends, writes } = await quickOnce();
+    await take();
+    await take();
+    await settle();
+    expect(handler.begun).toHaveLength(2);
+    ends[0]!({});
+    await settle();
+    expect(handler.begun).toHaveLength(3);
+    ends[1]!({});
+    await settle();
+    expect(writes).toHaveLength(3);
+    for (const write of writes) write(true);
+  });
+
+  it('is given to the queue again when it failed and may succeed later', async () => {
+    const { take, ends, dispatched } = await quickOnce();
+    await take();
+    await settle();
+    ends[0]!(new Error('broken'));
+    await settle();
+    expect(dispatched).toEqual([2]);
+  });
+
+  it('is left to the sweep, and the log, when its row could not be claimed; the next one is not taken ahead', async () => {
+    const { take, stages, warnings, left } = await quickOnce();
+    const { claim } = stages;
+    stages.claim = () => Promise.reject(new Error('MongoDB is away'));
+    await take();
+    await settle();
+    expect(warnings).toEqual(['Attempt cut short, the sweep will see to it']);
+    await expect(take()).rejects.toThrow('MongoDB is away');
+    stages.claim = claim;
+    void take();
+    await settle();
+    expect(left()).toBe(2);
+  });
+});
+
 describe('a result that could not be written', () => {
   it('is told in the log, as the queue no longer hears of it', async () => {
     const { writes, warnings, take } = stand(1);
     await take();
     writes[0]!(new Error('MongoDB is away'));
     await settle();
-    expect(warnings).toEqual(['Result not written whole, the sweep will see to it']);
+    expect(warnings).toEqual(['Attempt cut short, the sweep will see to it']);
   });
 });
 

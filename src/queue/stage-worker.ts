@@ -17,6 +17,7 @@ import { UploadTargets } from '../uploads/targets.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { AttemptClock } from './attempt-clock.js';
 import { Dispatcher } from './dispatcher.js';
+import { EnginePlaces } from './engine-places.js';
 import { RetryAt, STAGE_QUEUES } from './queues.js';
 import type { StageJob } from './queues.js';
 import { pauseQueue } from './queue-stop.js';
@@ -28,6 +29,18 @@ const SHOWN_AFTER_MS = 50;
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
 
+/** What a job holds of Bull's concurrency. Once given up, Bull has the job as done, and only the ledger knows how it goes on. */
+class Place {
+  left = false;
+  leave!: () => void;
+  readonly leaving = new Promise<null>((resolve) => {
+    this.leave = () => {
+      this.left = true;
+      resolve(null);
+    };
+  });
+}
+
 /** Runs the stages of one worker process: claim, work, write the result while the token holds, hand over by state. */
 @Injectable()
 export class StageWorker implements BeforeApplicationShutdown {
@@ -35,6 +48,7 @@ export class StageWorker implements BeforeApplicationShutdown {
   private readonly handlers = new Map<StageName, StageHandler>();
   private readonly running = new Map<Promise<void>, AttemptClock>();
   private readonly busy = new Map<StageName, number>();
+  private readonly places = new Map<StageName, EnginePlaces>();
   private stopping = false;
 
   constructor(
@@ -50,6 +64,7 @@ export class StageWorker implements BeforeApplicationShutdown {
   register(handler: StageHandler): void {
     if (this.handlers.has(handler.stage)) throw new Error(`Two processors for the queue ${handler.stage}`);
     this.handlers.set(handler.stage, handler);
+    this.places.set(handler.stage, new EnginePlaces(handler.concurrency));
   }
 
   /** Starts taking jobs. Throws when a queue has no processor. */
@@ -68,29 +83,42 @@ export class StageWorker implements BeforeApplicationShutdown {
     if (handler.yieldsTo) await this.letPass(handler.yieldsTo);
     if (this.stopping) return;
     const clock = new AttemptClock(handler.timeoutS);
-    let leave: () => void = () => undefined;
-    const left = new Promise<void>((resolve) => (leave = resolve));
-    const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
-      this.attempt(job, handler, clock, () => this.mayLeave(handler) && leave()),
-    );
-    const settled = work
-      .catch(() => undefined)
-      .finally(() => {
-        clock.stop();
-        this.running.delete(settled);
-        this.count(handler.stage, -1);
-      });
-    this.running.set(settled, clock);
+    const place = new Place();
     this.count(handler.stage, 1);
-    await Promise.race([work, left]);
+    this.leaveAhead(handler, place);
+    const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
+      this.attempt(job, handler, clock, place).catch((error: unknown) => {
+        const { upload_id } = job.data;
+        this.placesOf(handler.stage).takeNoneAhead();
+        this.log.pino.warn(
+          { upload_id, stage: handler.stage, err: error },
+          'Attempt cut short, the sweep will see to it',
+        );
+        return error as Error;
+      }),
+    );
+    const settled = work.then(() => {
+      clock.stop();
+      this.running.delete(settled);
+      this.count(handler.stage, -1);
+    });
+    this.running.set(settled, clock);
+    const fault = await Promise.race([work, place.leaving]);
+    if (fault) throw fault;
   }
 
-  /**
-   * Whether the place of work that is done goes to the next job while its result is being written: the places are the engine's. As many
-   * results may wait to be written as there are places.
-   */
-  private mayLeave({ stage, concurrency }: StageHandler): boolean {
-    return (this.busy.get(stage) ?? 0) < 2 * concurrency;
+  /** Before the row is claimed: further jobs are taken ahead of the engine's places where the engine is quick. */
+  private leaveAhead({ stage }: StageHandler, place: Place): void {
+    if ((this.busy.get(stage) ?? 0) <= this.placesOf(stage).ahead) place.leave();
+  }
+
+  /** Once the engine is done: its place goes to the next job while as many results are being written as there are places. */
+  private leaveDone({ stage, concurrency }: StageHandler, place: Place): void {
+    if ((this.busy.get(stage) ?? 0) < 2 * concurrency) place.leave();
+  }
+
+  private placesOf(stage: StageName): EnginePlaces {
+    return this.places.get(stage)!;
   }
 
   private count(stage: StageName, change: 1 | -1): void {
@@ -105,16 +133,16 @@ export class StageWorker implements BeforeApplicationShutdown {
     }
   }
 
-  /** @param worked called when all that is left is to write the result */
+  /** @returns what Bull is to hear of it, null when there is nothing left to do */
   private async attempt(
     job: Job<StageJob>,
     handler: StageHandler,
     clock: AttemptClock,
-    worked: () => void,
-  ): Promise<void> {
+    place: Place,
+  ): Promise<Error | null> {
     const claim = await this.stages.claim(new mongo.ObjectId(job.data.upload_id), handler.stage, this.id);
     // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
-    if (!claim) return;
+    if (!claim) return null;
     this.metrics.jobWait
       .labels(handler.stage)
       .observe(seconds(claim.row.stages[handler.stage]?.due_at, claim.claimedAt));
@@ -123,26 +151,25 @@ export class StageWorker implements BeforeApplicationShutdown {
     const shown = handler.showsProgress ? afterAMoment(() => this.targets.of(claim.row).project(claim.row)) : null;
     let result: Partial<Upload>;
     try {
-      const context = { claim, signal: clock.signal, allow: (s: number) => clock.allow(s) };
-      result = await raceAbort(handler.run(context), clock.signal);
+      result = await raceAbort(
+        handler.run({
+          claim,
+          signal: clock.signal,
+          allow: (seconds) => clock.allow(seconds),
+          engine: (work) => this.placesOf(handler.stage).run(work),
+        }),
+        clock.signal,
+      );
       await shown?.end();
     } catch (error) {
       await shown?.end().catch(() => undefined);
-      await this.failed(job, handler, claim, clock, error);
-      return;
+      return await this.failed(job, handler, claim, clock, place, error);
     } finally {
       clearInterval(renewal);
     }
-    worked();
-    try {
-      await this.succeeded(handler, claim, result);
-    } catch (error) {
-      this.log.pino.warn(
-        { ...ids(claim.row), stage: claim.stage, err: error },
-        'Result not written whole, the sweep will see to it',
-      );
-      throw error;
-    }
+    this.leaveDone(handler, place);
+    await this.succeeded(handler, claim, result);
+    return null;
   }
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {
@@ -152,7 +179,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const row = await this.stages.latest(this.stages.after(claim, result, next));
     this.observe(claim, 'done');
     await this.targets.of(row).project(row);
-    this.notes.projected(row._id, claim.token);
+    this.notes.projected(row._id, claim.mark);
     for (const stageName of next) this.dispatcher.dispatch(row, stageName);
     this.log.pino.info({ ...ids(row), stage, attempt: claim.attempt }, 'Stage done');
     await handler.finished(row);
@@ -163,37 +190,50 @@ export class StageWorker implements BeforeApplicationShutdown {
     handler: StageHandler,
     claim: Claim,
     clock: AttemptClock,
+    place: Place,
     cause: unknown,
-  ): Promise<void> {
+  ): Promise<Error | null> {
     const { stage } = handler;
-    if (clock.reason === 'lost') return this.fenced(claim);
+    if (clock.reason === 'lost') {
+      this.fenced(claim);
+      return null;
+    }
     if (clock.reason === 'shutdown') {
       if (await this.stages.giveBack(claim)) {
         this.observe(claim, 'returned');
-        const dispatch = await this.stages.redispatch(claim.row, stage);
-        if (dispatch) this.dispatcher.dispatch({ ...claim.row, stages: {} }, stage, dispatch);
+        await this.dispatchAgain(claim.row, stage);
         this.log.pino.info({ ...ids(claim.row), stage }, 'Stage given back at shutdown');
       }
-      return;
+      return null;
     }
     const error = asAppError(cause, clock, handler);
     const stageError = { code: error.code, message: error.message };
     const verdict = await this.stages.fail(claim, stageError, error);
-    if (!verdict) return this.fenced(claim);
+    if (!verdict) {
+      this.fenced(claim);
+      return null;
+    }
     this.metrics.failures.labels(stage, error.code).inc();
-    await this.targets
-      .of(claim.row)
-      .project(await this.stages.latest(this.stages.afterFailure(claim, stageError, verdict)));
-    this.notes.projected(claim.id, claim.token);
+    const row = await this.stages.latest(this.stages.afterFailure(claim, stageError, verdict));
+    await this.targets.of(row).project(row);
+    this.notes.projected(claim.id, claim.mark);
     this.observe(claim, verdict.outcome === 'retry' ? 'retried' : 'failed');
     const line = { ...ids(claim.row), stage, attempt: claim.attempt, code: error.code, err: cause };
     if (verdict.outcome === 'retry') {
       this.log.pino.warn({ ...line, due_at: verdict.dueAt }, 'Stage failed, will be tried again');
-      throw new RetryAt(verdict.dueAt, error.message);
+      if (!place.left) return new RetryAt(verdict.dueAt, error.message);
+      await this.dispatchAgain(row, stage);
+      return null;
     }
     this.log.pino.error(line, 'Stage failed for good');
     await job.discard();
-    throw error;
+    return error;
+  }
+
+  /** Under another number: Bull has the old job as done, or will. */
+  private async dispatchAgain(row: Upload, stage: StageName): Promise<void> {
+    const dispatch = await this.stages.redispatch(row, stage);
+    if (dispatch) this.dispatcher.dispatch(row, stage, dispatch);
   }
 
   private keepLease(claim: Claim, clock: AttemptClock): NodeJS.Timeout {

@@ -92,7 +92,9 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
   private async firstOfAll(ids: readonly mongo.ObjectId[]): Promise<(Chunk | null)[]> {
     if (ids.length === 1) return [await this.chunks.findOne({ files_id: ids[0]!, n: 0 })];
     const chunks = new Map<string, Chunk>();
-    for await (const chunk of this.chunks.find({ files_id: { $in: [...ids] }, n: 0 }, { batchSize: ids.length }))
+    // One more than there are: a batch that is full might not be all, and would be asked for the rest.
+    const all = { batchSize: ids.length + 1 };
+    for await (const chunk of this.chunks.find({ files_id: { $in: [...ids] }, n: 0 }, all))
       chunks.set(chunk.files_id.toHexString(), chunk);
     return ids.map((id) => chunks.get(id.toHexString()) ?? null);
   }

@@ -17,6 +17,9 @@ import { MongoPieceStore } from './mongo.piece-store.js';
 import { TranscriptCache } from './transcript-cache.js';
 import { Transcriber } from './transcriber.js';
 
+/** Larger audio is read when its turn has come: what waits ahead of the engine's places must not fill the memory. */
+const READ_AHEAD_BYTES = 2 ** 20;
+
 /** The stage `transcription`: stored audio in, transcript on the row, audio gone. */
 @Injectable()
 export class TranscriptionHandler extends StageHandler {
@@ -60,12 +63,14 @@ export class TranscriptionHandler extends StageHandler {
       `Starting transcription: ${where}`,
     );
     // The row knows how long the file is: the store need not look it up.
-    const audio = readAhead(() => this.store.open(fileId, { start: 0, end: row.size ?? 0 }));
+    const size = row.size ?? 0;
+    const open = () => this.store.open(fileId, { start: 0, end: size });
+    const audio = size > READ_AHEAD_BYTES ? { open, close: () => undefined } : readAhead(open);
     let cached: Transcript | null;
     let transcript: Transcript;
     try {
       cached = await this.cache.find(row, this.transcriber.id);
-      transcript = cached ?? (await this.transcribe(context, audio.open));
+      transcript = cached ?? (await context.engine(() => this.transcribe(context, audio.open)));
     } finally {
       audio.close();
     }
