@@ -176,6 +176,19 @@ describe('a job taken ahead of a quick engine', () => {
     for (const write of writes) write(true);
   });
 
+  it('has the queue wait while as many are ahead as may be, until one of them is over', async () => {
+    const { take, left, ends, writes } = await quickOnce();
+    const before = left();
+    for (let i = 0; i < 8; i++) void take();
+    await settle();
+    expect(left() - before).toBe(7);
+    ends[0]!({});
+    await settle();
+    writes.at(-1)!(true);
+    await settle();
+    expect(left() - before).toBe(8);
+  });
+
   it('is given to the queue again when it failed and may succeed later', async () => {
     const { take, ends, dispatched } = await quickOnce();
     await take();

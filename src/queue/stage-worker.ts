@@ -24,7 +24,7 @@ import { pauseQueue } from './queue-stop.js';
 import type { StageHandler } from './stage-handler.js';
 
 /** Work that is over sooner is not shown as under way: two writes that nobody could see. */
-const SHOWN_AFTER_MS = 50;
+const SHOWN_AFTER_MS = 250;
 /** How long a stage lets another one go first, while more of its jobs are in hand in this process than half its places. */
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
@@ -49,6 +49,8 @@ export class StageWorker implements BeforeApplicationShutdown {
   private readonly running = new Map<Promise<void>, AttemptClock>();
   private readonly busy = new Map<StageName, number>();
   private readonly places = new Map<StageName, EnginePlaces>();
+  /** What Bull waits for, oldest first. */
+  private readonly held = new Map<StageName, Set<Place>>();
   private stopping = false;
 
   constructor(
@@ -65,6 +67,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     if (this.handlers.has(handler.stage)) throw new Error(`Two processors for the queue ${handler.stage}`);
     this.handlers.set(handler.stage, handler);
     this.places.set(handler.stage, new EnginePlaces(handler.concurrency));
+    this.held.set(handler.stage, new Set());
   }
 
   /** Starts taking jobs. Throws when a queue has no processor. */
@@ -84,8 +87,9 @@ export class StageWorker implements BeforeApplicationShutdown {
     if (this.stopping) return;
     const clock = new AttemptClock(handler.timeoutS);
     const place = new Place();
+    this.held.get(handler.stage)?.add(place);
     this.count(handler.stage, 1);
-    this.leaveAhead(handler, place);
+    this.leaveAhead(handler.stage, place);
     const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
       this.attempt(job, handler, clock, place).catch((error: unknown) => {
         const { upload_id } = job.data;
@@ -100,21 +104,29 @@ export class StageWorker implements BeforeApplicationShutdown {
     const settled = work.then(() => {
       clock.stop();
       this.running.delete(settled);
+      this.leave(handler.stage, place);
       this.count(handler.stage, -1);
+      const [next] = this.held.get(handler.stage) ?? [];
+      if (next) this.leaveAhead(handler.stage, next);
     });
     this.running.set(settled, clock);
     const fault = await Promise.race([work, place.leaving]);
     if (fault) throw fault;
   }
 
-  /** Before the row is claimed: further jobs are taken ahead of the engine's places where the engine is quick. */
-  private leaveAhead({ stage }: StageHandler, place: Place): void {
-    if ((this.busy.get(stage) ?? 0) <= this.placesOf(stage).ahead) place.leave();
+  /** Where the engine is quick, further jobs are taken ahead of its places. */
+  private leaveAhead(stage: StageName, place: Place): void {
+    if ((this.busy.get(stage) ?? 0) <= this.placesOf(stage).ahead) this.leave(stage, place);
   }
 
   /** Once the engine is done: its place goes to the next job while as many results are being written as there are places. */
   private leaveDone({ stage, concurrency }: StageHandler, place: Place): void {
-    if ((this.busy.get(stage) ?? 0) < 2 * concurrency) place.leave();
+    if ((this.busy.get(stage) ?? 0) < 2 * concurrency) this.leave(stage, place);
+  }
+
+  private leave(stage: StageName, place: Place): void {
+    this.held.get(stage)?.delete(place);
+    place.leave();
   }
 
   private placesOf(stage: StageName): EnginePlaces {
