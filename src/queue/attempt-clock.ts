@@ -1,13 +1,13 @@
 import { TransientError } from '../common/app-error.js';
 
 /** Why an attempt's work was ended from outside. */
-export type AbortReason = 'timeout' | 'lost' | 'shutdown';
+export type AbortReason = 'timeout' | 'lost' | 'shutdown' | 'congestion';
 
 /** The time limit of one attempt; its signal ends the work itself. */
 export class AttemptClock {
   reason: AbortReason | null = null;
   private readonly controller = new AbortController();
-  private readonly startedAt = Date.now();
+  private startedAt = Date.now();
   private timer: NodeJS.Timeout;
 
   /** @param limitS seconds the attempt may take, unless it is allowed more */
@@ -24,6 +24,14 @@ export class AttemptClock {
     if (seconds <= this.limitS || this.reason) return;
     this.limitS = seconds;
     clearTimeout(this.timer);
+    this.timer = this.arm();
+  }
+
+  /** Begins anew: waiting for a turn is none of the attempt's time. Until then, `stop` holds it. */
+  restart(): void {
+    if (this.reason) return;
+    this.stop();
+    this.startedAt = Date.now();
     this.timer = this.arm();
   }
 

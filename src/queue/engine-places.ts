@@ -39,6 +39,11 @@ export class EnginePlaces {
     });
   }
 
+  /** Resolves when a place is free. */
+  free(): Promise<void> {
+    return this.gate.run(() => Promise.resolve());
+  }
+
   /** How many jobs may be in hand ahead of the places; none while the engine is slow, and until it is known how quick it is. */
   get ahead(): number {
     if (this.averageS === null) return 0;

@@ -1,4 +1,5 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import type { Job } from 'bull';
 import { mongo } from 'mongoose';
 import type { Log } from '../common/logging.js';
@@ -16,7 +17,7 @@ import type { StageContext } from './stage-handler.js';
 import { StageWorker } from './stage-worker.js';
 
 class Handler extends StageHandler {
-  readonly timeoutS = 60;
+  timeoutS = 60;
   readonly showsProgress = false;
   readonly unexpected = 'It failed';
   readonly begun: string[] = [];
@@ -67,6 +68,7 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
     latest: (row: Upload) => Promise.resolve(row),
     renew: () => Promise.resolve(true),
     redispatch: () => Promise.resolve(2),
+    giveBack: () => Promise.resolve(true),
   };
   const dispatched: number[] = [];
   const processors = new Map<string, (job: Job<StageJob>) => Promise<void>>();
@@ -196,6 +198,42 @@ describe('a job taken ahead of a quick engine', () => {
     ends[0]!(new Error('broken'));
     await settle();
     expect(dispatched).toEqual([2]);
+  });
+
+  it('waits for its turn without losing time of its own', async () => {
+    const { take, handler, ends, writes, dispatched } = await quickOnce();
+    await take();
+    await settle();
+    handler.timeoutS = 0.5;
+    await take();
+    await pause(800);
+    ends[0]!({});
+    await settle();
+    ends[1]!({});
+    await settle();
+    expect([writes.length, dispatched]).toEqual([3, []]);
+  });
+
+  it('is given back, for another worker, when its turn does not come soon', async () => {
+    const { take, handler, dispatched, ends } = await quickOnce();
+    await take();
+    await settle();
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] });
+    try {
+      await take();
+      await settle();
+      jest.advanceTimersByTime(4900);
+      await settle();
+      expect(dispatched).toEqual([]);
+      jest.advanceTimersByTime(200);
+      await settle();
+      expect(dispatched).toEqual([2]);
+    } finally {
+      jest.useRealTimers();
+    }
+    ends[0]!({});
+    await settle();
+    expect(handler.begun).toHaveLength(2);
   });
 
   it('is left to the sweep, and the log, when its row could not be claimed; the next one is not taken ahead', async () => {

@@ -28,6 +28,8 @@ const SHOWN_AFTER_MS = 250;
 /** How long a stage lets another one go first, while more of its jobs are in hand in this process than half its places. */
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
+/** How long a claimed stage waits for its turn at the engine, behind longer work than was to be expected; then others may do it. */
+const LONGEST_TURN_MS = 5000;
 
 /** What a job holds of Bull's concurrency. Once given up, Bull has the job as done, and only the ledger knows how it goes on. */
 class Place {
@@ -94,6 +96,7 @@ export class StageWorker implements BeforeApplicationShutdown {
       this.attempt(job, handler, clock, place).catch((error: unknown) => {
         const { upload_id } = job.data;
         this.placesOf(handler.stage).takeNoneAhead();
+        this.keep(handler.stage, place);
         this.log.pino.warn(
           { upload_id, stage: handler.stage, err: error },
           'Attempt cut short, the sweep will see to it',
@@ -112,6 +115,8 @@ export class StageWorker implements BeforeApplicationShutdown {
     this.running.set(settled, clock);
     const fault = await Promise.race([work, place.leaving]);
     if (fault) throw fault;
+    // Given back: this worker takes nothing in its stead that would only wait again.
+    if (clock.reason === 'congestion') await this.placesOf(handler.stage).free();
   }
 
   /** Where the engine is quick, further jobs are taken ahead of its places. */
@@ -122,6 +127,11 @@ export class StageWorker implements BeforeApplicationShutdown {
   /** Once the engine is done: its place goes to the next job while as many results are being written as there are places. */
   private leaveDone({ stage, concurrency }: StageHandler, place: Place): void {
     if ((this.busy.get(stage) ?? 0) < 2 * concurrency) this.leave(stage, place);
+  }
+
+  /** Bull is to hear how the attempt ended, if it does not have it as finished by now. */
+  private keep(stage: StageName, place: Place): void {
+    this.held.get(stage)?.delete(place);
   }
 
   private leave(stage: StageName, place: Place): void {
@@ -168,7 +178,7 @@ export class StageWorker implements BeforeApplicationShutdown {
           claim,
           signal: clock.signal,
           allow: (seconds) => clock.allow(seconds),
-          engine: (work) => this.placesOf(handler.stage).run(work),
+          engine: (work) => this.inTurn(handler.stage, clock, work),
         }),
         clock.signal,
       );
@@ -182,6 +192,18 @@ export class StageWorker implements BeforeApplicationShutdown {
     this.leaveDone(handler, place);
     await this.succeeded(handler, claim, result);
     return null;
+  }
+
+  private inTurn<T>(stage: StageName, clock: AttemptClock, work: () => Promise<T>): Promise<T> {
+    clock.stop();
+    const late = setTimeout(() => clock.abort('congestion'), LONGEST_TURN_MS).unref();
+    return this.placesOf(stage).run(() => {
+      clearTimeout(late);
+      // It may have been lost, or given back, while it waited.
+      clock.signal.throwIfAborted();
+      clock.restart();
+      return raceAbort(work(), clock.signal);
+    });
   }
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {
@@ -206,15 +228,16 @@ export class StageWorker implements BeforeApplicationShutdown {
     cause: unknown,
   ): Promise<Error | null> {
     const { stage } = handler;
+    this.keep(stage, place);
     if (clock.reason === 'lost') {
       this.fenced(claim);
       return null;
     }
-    if (clock.reason === 'shutdown') {
+    if (clock.reason === 'shutdown' || clock.reason === 'congestion') {
       if (await this.stages.giveBack(claim)) {
         this.observe(claim, 'returned');
         await this.dispatchAgain(claim.row, stage);
-        this.log.pino.info({ ...ids(claim.row), stage }, 'Stage given back at shutdown');
+        this.log.pino.info({ ...ids(claim.row), stage }, `Stage given back: ${clock.reason}`);
       }
       return null;
     }

@@ -65,9 +65,24 @@ export class StageLedger {
   }
 
   private async takeAll(ids: readonly mongo.ObjectId[], stage: StageName, worker: string): Promise<(Upload | null)[]> {
-    const now = new Date();
     const token = randomUUID();
     const { rows } = this.ledger;
+    // Once more where its answer was lost: what it took already is not due any more, and has our token.
+    await this.take(ids, stage, worker, token).catch(() => this.take(ids, stage, worker, token));
+    const ours = new Map<string, Upload>();
+    // Not by `findAndModify`: of the engines that this runs on, one goes through the whole collection for it.
+    for await (const row of rows.find({ _id: { $in: [...ids] }, [stagePath(stage, 'token')]: token }))
+      ours.set(row._id.toHexString(), row);
+    return ids.map((id) => {
+      const row = ours.get(id.toHexString()) ?? null;
+      // One that was delivered twice is worked on once.
+      ours.delete(id.toHexString());
+      return row;
+    });
+  }
+
+  private async take(ids: readonly mongo.ObjectId[], stage: StageName, worker: string, token: string): Promise<void> {
+    const now = new Date();
     const due: mongo.Filter<Upload> = {
       _id: { $in: [...ids] },
       state: 'committed',
@@ -87,18 +102,7 @@ export class StageLedger {
       // A stage is dispatched only after its link was made.
       $unset: { link_due: 1 },
     };
-    // Once more where its answer was lost: what it took already is not due any more, and has our token.
-    await rows.updateMany(due, taken).catch(() => rows.updateMany(due, taken));
-    const ours = new Map<string, Upload>();
-    // Not by `findAndModify`: of the engines that this runs on, one goes through the whole collection for it.
-    for await (const row of rows.find({ _id: { $in: [...ids] }, [stagePath(stage, 'token')]: token }))
-      ours.set(row._id.toHexString(), row);
-    return ids.map((id) => {
-      const row = ours.get(id.toHexString()) ?? null;
-      // One that was delivered twice is worked on once.
-      ours.delete(id.toHexString());
-      return row;
-    });
+    await this.ledger.rows.updateMany(due, taken);
   }
 
   /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */

@@ -173,7 +173,7 @@ export class Attempt {
   @Prop({ type: String }) worker!: string | null;
   @Prop({ type: Date }) from!: Date | null;
   @Prop({ type: Date }) to!: Date;
-  /** `lost`: the worker went away and its lease ran out. `returned`: given back at shutdown, not counted. */
+  /** `lost`: the worker went away and its lease ran out. `returned`: given back, at shutdown or for another worker; not counted. */
   @Prop({ type: String }) outcome!: 'done' | 'retry' | 'failed' | 'lost' | 'returned';
   @Prop({ type: MongooseSchema.Types.Mixed }) error!: StageError | null;
   @Prop({ type: String }) correlation_id!: string | null;
