@@ -214,6 +214,19 @@ describe('a job taken ahead of a quick engine', () => {
     expect([writes.length, dispatched]).toEqual([3, []]);
   });
 
+  it('is not given to the engine when its row was erased, or replaced, while it waited', async () => {
+    const { take, handler, stages, ends, writes, dispatched } = await quickOnce();
+    await take();
+    await settle();
+    await take();
+    await pause(150);
+    stages.renew = () => Promise.resolve(false);
+    ends[0]!({});
+    await settle();
+    expect(handler.begun).toHaveLength(2);
+    expect([writes.length, dispatched]).toEqual([2, []]);
+  });
+
   it('is given back, for another worker, when its turn does not come soon', async () => {
     const { take, handler, dispatched, ends } = await quickOnce();
     await take();

@@ -30,6 +30,8 @@ const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
 /** How long a claimed stage waits for its turn at the engine, behind longer work than was to be expected; then others may do it. */
 const LONGEST_TURN_MS = 5000;
+/** After a longer wait the row is looked at before the engine is asked: it may have been erased, or replaced, meanwhile. */
+const LOOK_AGAIN_MS = 100;
 
 /** What a job holds of Bull's concurrency. Once given up, Bull has the job as done, and only the ledger knows how it goes on. */
 class Place {
@@ -178,7 +180,7 @@ export class StageWorker implements BeforeApplicationShutdown {
           claim,
           signal: clock.signal,
           allow: (seconds) => clock.allow(seconds),
-          engine: (work) => this.inTurn(handler.stage, clock, work),
+          engine: (work) => this.inTurn(claim, clock, work),
         }),
         clock.signal,
       );
@@ -194,12 +196,14 @@ export class StageWorker implements BeforeApplicationShutdown {
     return null;
   }
 
-  private inTurn<T>(stage: StageName, clock: AttemptClock, work: () => Promise<T>): Promise<T> {
+  private inTurn<T>(claim: Claim, clock: AttemptClock, work: () => Promise<T>): Promise<T> {
     clock.stop();
+    const asked = performance.now();
     const late = setTimeout(() => clock.abort('congestion'), LONGEST_TURN_MS).unref();
-    return this.placesOf(stage).run(() => {
+    return this.placesOf(claim.stage).run(async () => {
       clearTimeout(late);
-      // It may have been lost, or given back, while it waited.
+      if (performance.now() - asked > LOOK_AGAIN_MS && !(await this.stages.renew(claim).catch(() => true)))
+        clock.abort('lost');
       clock.signal.throwIfAborted();
       clock.restart();
       return raceAbort(work(), clock.signal);

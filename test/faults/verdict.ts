@@ -65,7 +65,9 @@ async function allTold({ database }: Stand): Promise<void> {
 }
 
 async function verified(admin: ApiClient): Promise<string[]> {
-  const { status, json } = await admin.get('/api/admin/content/verify?deep=true');
+  // A command that MongoDB leaves without an answer, as after a cut, is told as 503: whoever asks tries again.
+  const ask = () => admin.get('/api/admin/content/verify?deep=true');
+  const { status, json } = await until('verify is answered', ask, (answer) => answer.status !== 503, REST_MS);
   if (status !== 200) return [`verify was answered with ${status} ${JSON.stringify(json)}`];
   const categories = ['files_without_records', 'records_without_files', 'hash_mismatches', 'stuck'] as const;
   return categories.flatMap((category) =>
