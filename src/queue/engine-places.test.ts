@@ -1,9 +1,15 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import { EnginePlaces } from './engine-places.js';
 
 const quick = () => Promise.resolve('done');
 
 describe('the places at an engine', () => {
+  /** Milliseconds. */
+  let now = 0;
+  beforeEach(() => void jest.spyOn(performance, 'now').mockImplementation(() => now));
+  afterEach(() => void jest.restoreAllMocks());
+
   it('let so many run at once, in the order they came', async () => {
     const places = new EnginePlaces(2);
     const ends: (() => void)[] = [];
@@ -14,16 +20,16 @@ describe('the places at an engine', () => {
         return new Promise<number>((resolve) => ends.push(() => resolve(number)));
       }),
     );
-    await pause(0);
+    await turn();
     expect(begun).toEqual([0, 1]);
     ends[1]!();
     expect(await runs[1]).toBe(1);
-    await pause(0);
+    await turn();
     expect(begun).toEqual([0, 1, 2]);
     ends[0]!();
     ends[2]!();
     await Promise.all([runs[0], runs[2]]);
-    await pause(0);
+    await turn();
     ends[3]!();
     expect(await runs[3]).toBe(3);
   });
@@ -37,7 +43,7 @@ describe('the places at an engine', () => {
 
   it('have none taken ahead of a slow engine, nor while a run takes long', async () => {
     const slow = new EnginePlaces(2);
-    await slow.run(() => pause(250));
+    await slow.run(() => Promise.resolve((now += 250)));
     expect(slow.ahead).toBe(0);
 
     const hanging = new EnginePlaces(2);
@@ -45,7 +51,7 @@ describe('the places at an engine', () => {
     let end = (): void => undefined;
     const run = hanging.run(() => new Promise<void>((resolve) => (end = resolve)));
     expect(hanging.ahead).toBeGreaterThan(0);
-    await pause(250);
+    now += 250;
     expect(hanging.ahead).toBe(0);
     end();
     await run;

@@ -1,11 +1,22 @@
 import { Gate } from '../common/gate.js';
+import { smoothed } from './smoothed.js';
 
 /** As much of the engine's work is taken ahead of its places: nobody waits longer here for what another worker could do. */
 const AHEAD_S = 0.1;
 /** The most jobs taken ahead, as a multiple of the places. */
 const MOST_AHEAD = 7;
-/** Weight of the newest run in the average. */
-const NEWEST = 0.2;
+
+/** What a job holds of Bull's concurrency. Once it has left, Bull has the job as finished, and only the ledger knows how it goes on. */
+export class Place {
+  left = false;
+  leave!: () => void;
+  readonly leaving = new Promise<null>((resolve) => {
+    this.leave = () => {
+      this.left = true;
+      resolve(null);
+    };
+  });
+}
 
 /**
  * The places at an engine: so many run at once, others wait their turn. Where the engine is quicker than what is read and written
@@ -16,18 +27,64 @@ export class EnginePlaces {
   /** When each run began, oldest first. */
   private readonly began = new Set<{ readonly at: number }>();
   private averageS: number | null = null;
+  /** What Bull waits for, oldest first. */
+  private readonly held = new Set<Place>();
+  /** Jobs that are taken and not over. */
+  private inHand = 0;
 
   constructor(private readonly count: number) {
     this.gate = new Gate(count);
   }
 
+  /** Whether more jobs are in hand than half the places. */
+  get areBusy(): boolean {
+    return this.inHand > this.count / 2;
+  }
+
+  /** A job is taken: ahead of the places, where the engine is quick enough. */
+  take(): Place {
+    const place = new Place();
+    this.held.add(place);
+    this.inHand += 1;
+    this.leaveAhead(place);
+    return place;
+  }
+
+  /** The engine is done with a job: its place goes to the next one while as many results are being written as there are places. */
+  done(place: Place): void {
+    if (this.inHand < 2 * this.count) this.leave(place);
+  }
+
+  /** Bull is to hear how the job ends, if it does not have it as finished by now. */
+  keep(place: Place): void {
+    this.held.delete(place);
+  }
+
+  /** A job is over, well or not. */
+  over(place: Place): void {
+    this.keep(place);
+    this.inHand -= 1;
+    const [next] = this.held;
+    if (next) this.leaveAhead(next);
+  }
+
+  private leaveAhead(place: Place): void {
+    if (this.inHand <= this.ahead) this.leave(place);
+  }
+
+  private leave(place: Place): void {
+    this.held.delete(place);
+    place.leave();
+  }
+
+  /** Waits its turn. */
   run<T>(work: () => Promise<T>): Promise<T> {
     return this.gate.run(async () => {
       const run = { at: performance.now() };
       this.began.add(run);
       try {
         const result = await work();
-        this.note((performance.now() - run.at) / 1000);
+        this.averageS = smoothed(this.averageS, (performance.now() - run.at) / 1000);
         return result;
       } catch (error) {
         // An engine that refuses at once is not quick.
@@ -56,9 +113,5 @@ export class EnginePlaces {
   /** Until a run has gone well again: something is wrong. */
   takeNoneAhead(): void {
     this.averageS = null;
-  }
-
-  private note(seconds: number): void {
-    this.averageS = this.averageS === null ? seconds : this.averageS + NEWEST * (seconds - this.averageS);
   }
 }

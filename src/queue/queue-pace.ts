@@ -3,12 +3,11 @@ import { FastRedis } from '../common/redis.js';
 import { Config } from '../config/config.js';
 import type { StageName } from '../uploads/upload.schema.js';
 import { Dispatcher } from './dispatcher.js';
+import { smoothed } from './smoothed.js';
 
 const UNKNOWN_S = 5;
 const LEAST_S = 1;
 const MOST_S = 30;
-/** Weight of the newest run in the average. */
-const NEWEST = 0.2;
 const FORGET_S = 3600;
 /** How often a worker tells the others: fast jobs would write to Redis more than they work. */
 const TELL_EVERY_MS = 500;
@@ -27,8 +26,7 @@ export class QueuePace {
 
   /** A worker that runs `concurrency` jobs at once took `seconds` for one. */
   note(stage: StageName, seconds: number, concurrency: number): void {
-    const average = this.averages.get(stage);
-    const next = average === undefined ? seconds : average + NEWEST * (seconds - average);
+    const next = smoothed(this.averages.get(stage), seconds);
     this.averages.set(stage, next);
     const now = performance.now();
     if (now - (this.told.get(stage) ?? -Infinity) < TELL_EVERY_MS) return;

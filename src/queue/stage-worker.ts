@@ -9,6 +9,7 @@ import { AppError } from '../common/app-error.js';
 import { correlationIdFrom, runWithCorrelation } from '../common/correlation.js';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
+import { raceAbort } from '../common/race-abort.js';
 import { Config } from '../config/config.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { StageLedger } from '../uploads/stage-ledger.js';
@@ -18,6 +19,7 @@ import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { AttemptClock } from './attempt-clock.js';
 import { Dispatcher } from './dispatcher.js';
 import { EnginePlaces } from './engine-places.js';
+import type { Place } from './engine-places.js';
 import { RetryAt, STAGE_QUEUES } from './queues.js';
 import type { StageJob } from './queues.js';
 import { pauseQueue } from './queue-stop.js';
@@ -33,28 +35,13 @@ const LONGEST_TURN_MS = 5000;
 /** After a longer wait the row is looked at before the engine is asked: it may have been erased, or replaced, meanwhile. */
 const LOOK_AGAIN_MS = 100;
 
-/** What a job holds of Bull's concurrency. Once given up, Bull has the job as done, and only the ledger knows how it goes on. */
-class Place {
-  left = false;
-  leave!: () => void;
-  readonly leaving = new Promise<null>((resolve) => {
-    this.leave = () => {
-      this.left = true;
-      resolve(null);
-    };
-  });
-}
-
 /** Runs the stages of one worker process: claim, work, write the result while the token holds, hand over by state. */
 @Injectable()
 export class StageWorker implements BeforeApplicationShutdown {
   readonly id = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
   private readonly handlers = new Map<StageName, StageHandler>();
   private readonly running = new Map<Promise<void>, AttemptClock>();
-  private readonly busy = new Map<StageName, number>();
   private readonly places = new Map<StageName, EnginePlaces>();
-  /** What Bull waits for, oldest first. */
-  private readonly held = new Map<StageName, Set<Place>>();
   private stopping = false;
 
   constructor(
@@ -71,7 +58,6 @@ export class StageWorker implements BeforeApplicationShutdown {
     if (this.handlers.has(handler.stage)) throw new Error(`Two processors for the queue ${handler.stage}`);
     this.handlers.set(handler.stage, handler);
     this.places.set(handler.stage, new EnginePlaces(handler.concurrency));
-    this.held.set(handler.stage, new Set());
   }
 
   /** Starts taking jobs. Throws when a queue has no processor. */
@@ -90,15 +76,13 @@ export class StageWorker implements BeforeApplicationShutdown {
     if (handler.yieldsTo) await this.letPass(handler.yieldsTo);
     if (this.stopping) return;
     const clock = new AttemptClock(handler.timeoutS);
-    const place = new Place();
-    this.held.get(handler.stage)?.add(place);
-    this.count(handler.stage, 1);
-    this.leaveAhead(handler.stage, place);
+    const places = this.placesOf(handler.stage);
+    const place = places.take();
     const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
       this.attempt(job, handler, clock, place).catch((error: unknown) => {
         const { upload_id } = job.data;
-        this.placesOf(handler.stage).takeNoneAhead();
-        this.keep(handler.stage, place);
+        places.takeNoneAhead();
+        places.keep(place);
         this.log.pino.warn(
           { upload_id, stage: handler.stage, err: error },
           'Attempt cut short, the sweep will see to it',
@@ -109,50 +93,22 @@ export class StageWorker implements BeforeApplicationShutdown {
     const settled = work.then(() => {
       clock.stop();
       this.running.delete(settled);
-      this.leave(handler.stage, place);
-      this.count(handler.stage, -1);
-      const [next] = this.held.get(handler.stage) ?? [];
-      if (next) this.leaveAhead(handler.stage, next);
+      places.over(place);
     });
     this.running.set(settled, clock);
     const fault = await Promise.race([work, place.leaving]);
     if (fault) throw fault;
     // Given back: this worker takes nothing in its stead that would only wait again.
-    if (clock.reason === 'congestion') await this.placesOf(handler.stage).free();
-  }
-
-  /** Where the engine is quick, further jobs are taken ahead of its places. */
-  private leaveAhead(stage: StageName, place: Place): void {
-    if ((this.busy.get(stage) ?? 0) <= this.placesOf(stage).ahead) this.leave(stage, place);
-  }
-
-  /** Once the engine is done: its place goes to the next job while as many results are being written as there are places. */
-  private leaveDone({ stage, concurrency }: StageHandler, place: Place): void {
-    if ((this.busy.get(stage) ?? 0) < 2 * concurrency) this.leave(stage, place);
-  }
-
-  /** Bull is to hear how the attempt ended, if it does not have it as finished by now. */
-  private keep(stage: StageName, place: Place): void {
-    this.held.get(stage)?.delete(place);
-  }
-
-  private leave(stage: StageName, place: Place): void {
-    this.held.get(stage)?.delete(place);
-    place.leave();
+    if (clock.reason === 'congestion') await places.free();
   }
 
   private placesOf(stage: StageName): EnginePlaces {
     return this.places.get(stage)!;
   }
 
-  private count(stage: StageName, change: 1 | -1): void {
-    this.busy.set(stage, (this.busy.get(stage) ?? 0) + change);
-  }
-
   private async letPass(stage: StageName): Promise<void> {
-    const many = (this.handlers.get(stage)?.concurrency ?? 0) / 2;
     for (let waited = 0; waited < LONGEST_YIELD_MS && !this.stopping; waited += YIELD_MS) {
-      if ((this.busy.get(stage) ?? 0) <= many) return;
+      if (!this.placesOf(stage).areBusy) return;
       await pause(YIELD_MS);
     }
   }
@@ -175,6 +131,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const shown = handler.showsProgress ? afterAMoment(() => this.targets.of(claim.row).project(claim.row)) : null;
     let result: Partial<Upload>;
     try {
+      // An engine that does not answer its abort must not keep the stage.
       result = await raceAbort(
         handler.run({
           claim,
@@ -191,7 +148,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     } finally {
       clearInterval(renewal);
     }
-    this.leaveDone(handler, place);
+    this.placesOf(handler.stage).done(place);
     await this.succeeded(handler, claim, result);
     return null;
   }
@@ -202,6 +159,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const late = setTimeout(() => clock.abort('congestion'), LONGEST_TURN_MS).unref();
     return this.placesOf(claim.stage).run(async () => {
       clearTimeout(late);
+      clock.signal.throwIfAborted();
       if (performance.now() - asked > LOOK_AGAIN_MS && !(await this.stages.renew(claim).catch(() => true)))
         clock.abort('lost');
       clock.signal.throwIfAborted();
@@ -232,7 +190,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     cause: unknown,
   ): Promise<Error | null> {
     const { stage } = handler;
-    this.keep(stage, place);
+    this.placesOf(stage).keep(place);
     if (clock.reason === 'lost') {
       this.fenced(claim);
       return null;
@@ -335,22 +293,6 @@ function afterAMoment(show: () => Promise<void>): { end(): Promise<void> } {
       return shown;
     },
   };
-}
-
-/** An engine that does not answer its abort must not keep the stage. */
-async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function asAppError(cause: unknown, clock: AttemptClock, handler: StageHandler): AppError {

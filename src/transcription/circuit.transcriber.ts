@@ -1,6 +1,7 @@
 import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
 import type { CircuitBreakerPolicy } from 'cockatiel';
 import { AppError, TransientError } from '../common/app-error.js';
+import { raceAbort } from '../common/race-abort.js';
 import { Log } from '../common/logging.js';
 import { Transcriber } from './transcriber.js';
 import type { Transcript, TranscriptionRequest } from './transcriber.js';
@@ -83,18 +84,10 @@ export class CircuitTranscriber extends Transcriber {
 
 /** An engine that hangs, or tells in its own words that it was ended, fails with the reason why it was. */
 async function withinTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let end = (): void => undefined;
-  const ended = new Promise<never>((_, reject) => (end = () => reject(signal.reason as Error)));
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
-  work.catch(() => undefined);
-  ended.catch(() => undefined);
   try {
-    return await Promise.race([work, ended]);
+    return await raceAbort(work, signal);
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
-  } finally {
-    signal.removeEventListener('abort', end);
   }
 }
 
