@@ -13,7 +13,7 @@ import type { Dispatcher } from './dispatcher.js';
 import { RetryAt, STAGE_QUEUES } from './queues.js';
 import type { StageJob } from './queues.js';
 import { StageHandler } from './stage-handler.js';
-import type { StageContext } from './stage-handler.js';
+import type { Ahead, StageContext } from './stage-handler.js';
 import { StageWorker } from './stage-worker.js';
 
 class Handler extends StageHandler {
@@ -34,7 +34,15 @@ class Handler extends StageHandler {
   next = () => [];
   finished = () => Promise.resolve();
 
-  run({ claim, engine }: StageContext): Promise<Partial<Upload>> {
+  readonly ahead = { closed: 0, close: () => void this.ahead.closed++ };
+  readonly given: unknown[] = [];
+
+  override begin(): Ahead {
+    return this.ahead;
+  }
+
+  run({ claim, ahead, engine }: StageContext): Promise<Partial<Upload>> {
+    this.given.push(ahead);
     const work = () => {
       this.begun.push(claim.id.toHexString());
       return this.work();
@@ -48,16 +56,11 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
   const writes: ((done: boolean | Error) => void)[] = [];
   const warnings: string[] = [];
   const stages = {
-    claim: (id: mongo.ObjectId, stage: string) =>
-      Promise.resolve({
-        id,
-        stage,
-        token: 't',
-        mark: 'm',
-        row: { _id: id, stages: {} },
-        attempt: 1,
-        claimedAt: new Date(),
-      }),
+    claim: (id: mongo.ObjectId, stage: string, _worker: string, seen?: (row: Upload) => void) => {
+      const row = { _id: id, stages: {} };
+      seen?.(row as Upload);
+      return Promise.resolve({ id, stage, token: 't', mark: 'm', row, attempt: 1, claimedAt: new Date() });
+    },
     complete: () =>
       new Promise<boolean>((resolve, reject) =>
         writes.push((done) => (done instanceof Error ? reject(done) : resolve(done))),
@@ -141,6 +144,28 @@ describe('a place for work', () => {
     const { take, left } = stand(1, () => Promise.reject(new Error('broken')));
     await expect(take()).rejects.toThrow(RetryAt);
     expect(left()).toBe(0);
+  });
+});
+
+describe('what is read while a stage is being claimed', () => {
+  it('is given to the work, and closed when that is over', async () => {
+    const { handler, writes, take } = stand(1);
+    await take();
+    expect([handler.given, handler.ahead.closed]).toEqual([[handler.ahead], 0]);
+    writes[0]!(true);
+    await settle();
+    expect(handler.ahead.closed).toBe(1);
+  });
+
+  it.each([
+    ['somebody else has the stage', () => Promise.resolve(false)],
+    ['it is not known who has it', () => Promise.reject(new Error('MongoDB is away'))],
+  ])('is closed where %s', async (_, answer) => {
+    const { handler, stages, take } = stand(1);
+    const { claim } = stages;
+    stages.claim = (...asked) => claim(...asked).then(answer) as ReturnType<typeof claim>;
+    await take().catch(() => undefined);
+    expect([handler.given, handler.ahead.closed]).toEqual([[], 1]);
   });
 });
 

@@ -23,7 +23,7 @@ import type { Place } from './engine-places.js';
 import { RetryAt, STAGE_QUEUES } from './queues.js';
 import type { StageJob } from './queues.js';
 import { pauseQueue } from './queue-stop.js';
-import type { StageHandler } from './stage-handler.js';
+import type { Ahead, StageHandler } from './stage-handler.js';
 
 /** Work that is over sooner is not shown as under way: two writes that nobody could see. */
 const SHOWN_AFTER_MS = 250;
@@ -120,9 +120,25 @@ export class StageWorker implements BeforeApplicationShutdown {
     clock: AttemptClock,
     place: Place,
   ): Promise<Error | null> {
-    const claim = await this.stages.claim(new mongo.ObjectId(job.data.upload_id), handler.stage, this.id);
-    // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
-    if (!claim) return null;
+    let ahead: Ahead | null = null;
+    const begin = (row: Upload) => (ahead = handler.begin?.(row) ?? null);
+    try {
+      const claim = await this.stages.claim(new mongo.ObjectId(job.data.upload_id), handler.stage, this.id, begin);
+      // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
+      return claim && (await this.work(job, handler, claim, ahead, clock, place));
+    } finally {
+      (ahead as Ahead | null)?.close();
+    }
+  }
+
+  private async work(
+    job: Job<StageJob>,
+    handler: StageHandler,
+    claim: Claim,
+    ahead: Ahead | null,
+    clock: AttemptClock,
+    place: Place,
+  ): Promise<Error | null> {
     this.metrics.jobWait
       .labels(handler.stage)
       .observe(seconds(claim.row.stages[handler.stage]?.due_at, claim.claimedAt));
@@ -135,6 +151,7 @@ export class StageWorker implements BeforeApplicationShutdown {
       result = await raceAbort(
         handler.run({
           claim,
+          ahead,
           signal: clock.signal,
           allow: (seconds) => clock.allow(seconds),
           engine: (work) => this.inTurn(claim, clock, work),

@@ -5,7 +5,7 @@ import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 import { QueuePace } from '../queue/queue-pace.js';
 import { StageHandler } from '../queue/stage-handler.js';
-import type { StageContext } from '../queue/stage-handler.js';
+import type { Ahead, StageContext } from '../queue/stage-handler.js';
 import { StageWorker } from '../queue/stage-worker.js';
 import { AudioStore } from '../storage/audio-store.js';
 import { AudioRemoval } from '../uploads/audio-removal.js';
@@ -17,12 +17,18 @@ import { MongoPieceStore } from './mongo.piece-store.js';
 import { TranscriptCache } from './transcript-cache.js';
 import { Transcriber } from './transcriber.js';
 
+/** The audio, and what was heard in the same bytes before: both are asked for while the stage is being claimed. */
+interface Heard extends Ahead {
+  readonly open: () => Readable;
+  readonly cached: Promise<Transcript | null>;
+}
+
 /** Larger audio is read when its turn has come: what waits ahead of the engine's places must not fill the memory. */
 const READ_AHEAD_BYTES = 2 ** 20;
 
 /** The stage `transcription`: stored audio in, transcript on the row, audio gone. */
 @Injectable()
-export class TranscriptionHandler extends StageHandler {
+export class TranscriptionHandler extends StageHandler<Heard> {
   readonly stage = 'transcription';
   readonly showsProgress = true;
   readonly concurrency: number;
@@ -49,39 +55,40 @@ export class TranscriptionHandler extends StageHandler {
     worker.register(this);
   }
 
-  async run(context: StageContext): Promise<Partial<Upload>> {
-    const { claim } = context;
+  override begin(row: Upload): Heard | null {
+    if (!row.file_id || row.audio_state !== 'stored') return null;
+    const fileId = row.file_id.toHexString();
+    // The row knows how long the file is: the store need not look it up.
+    const size = row.size ?? 0;
+    const open = () => this.store.open(fileId, { start: 0, end: size });
+    const cached = this.cache.find(row, this.transcriber.id);
+    // Whoever awaits it hears of it, and nobody else.
+    cached.catch(() => undefined);
+    return { cached, ...(size > READ_AHEAD_BYTES ? { open, close: () => undefined } : readAhead(open)) };
+  }
+
+  async run(context: StageContext<Heard>): Promise<Partial<Upload>> {
+    const { claim, ahead: audio } = context;
     const { row } = claim;
     const where = `session=${row.session_id}, question=${row.question_id}`;
-    if (!row.file_id || row.audio_state !== 'stored') {
+    if (!audio) {
       throw new PermanentError('audio_gone', 'The audio is not there any more; please record the answer again');
     }
-    const fileId = row.file_id.toHexString();
     this.log.pino.info(
       { upload_id: claim.id.toHexString(), attempt: claim.attempt },
       `Starting transcription: ${where}`,
     );
-    // The row knows how long the file is: the store need not look it up.
-    const size = row.size ?? 0;
-    const open = () => this.store.open(fileId, { start: 0, end: size });
-    const audio = size > READ_AHEAD_BYTES ? { open, close: () => undefined } : readAhead(open);
-    let cached: Transcript | null;
-    let transcript: Transcript;
     // Of the engine's own work, without the wait for its turn.
     let seconds = 0;
-    try {
-      cached = await this.cache.find(row, this.transcriber.id);
-      transcript =
-        cached ??
-        (await context.engine(async () => {
-          const began = performance.now();
-          const heard = await this.transcribe(context, audio.open);
-          seconds = (performance.now() - began) / 1000;
-          return heard;
-        }));
-    } finally {
-      audio.close();
-    }
+    const cached = await audio.cached;
+    const transcript =
+      cached ??
+      (await context.engine(async () => {
+        const began = performance.now();
+        const heard = await this.transcribe(context, audio.open);
+        seconds = (performance.now() - began) / 1000;
+        return heard;
+      }));
     if (transcript.duration && !cached)
       this.metrics.realTimeFactor.labels(transcript.transcriber).observe(seconds / transcript.duration);
     if (!cached) this.pace.note(this.stage, seconds, this.concurrency);
@@ -99,7 +106,7 @@ export class TranscriptionHandler extends StageHandler {
     return { transcript, transcribed_at: new Date(), audio_state: row.retain_audio ? 'stored' : 'deleting' };
   }
 
-  private async transcribe({ claim, signal, allow }: StageContext, open: () => Readable): Promise<Transcript> {
+  private async transcribe({ claim, signal, allow }: StageContext<Heard>, open: () => Readable): Promise<Transcript> {
     const { row } = claim;
     const pieces = new MongoPieceStore(this.ledger, claim.id, this.transcriber.id);
     // A small file may hold days of silence: its length is known only as it is decoded.

@@ -10,7 +10,7 @@ import { LedgerNotes } from './ledger-notes.js';
 import { Ledger, stagePath } from './ledger.js';
 import { owedByRow } from './row-events.js';
 import { endedStage, failedStage } from './stage-end.js';
-import type { StageError, StageName, Upload } from './upload.schema.js';
+import type { Stage, StageError, StageName, Upload } from './upload.schema.js';
 import { dueStage, needsBytes } from './upload.schema.js';
 import { WORKER_LOST } from './ledger-errors.js';
 
@@ -28,6 +28,15 @@ export interface Claim {
   readonly claimedAt: Date;
 }
 
+/** A stage that is asked for, and who wants to know its row. */
+interface Asked {
+  readonly id: mongo.ObjectId;
+  readonly seen: ((row: Upload) => void) | undefined;
+}
+
+/** What a claim sets of a stage. */
+type Hold = Pick<Stage, 'state' | 'token' | 'lease_until' | 'worker'> & { readonly started_at: Date };
+
 /** What becomes of a stage whose attempt did not succeed. */
 export type Verdict = { outcome: 'retry'; dueAt: Date } | { outcome: 'failed' };
 
@@ -38,7 +47,7 @@ const EARLY_MS = 250;
 @Injectable()
 export class StageLedger {
   private readonly leaseMs: number;
-  private readonly takes = new Map<string, (id: mongo.ObjectId) => Promise<Upload | null>>();
+  private readonly takes = new Map<string, (asked: Asked) => Promise<Upload | null>>();
 
   constructor(
     private readonly ledger: Ledger,
@@ -49,31 +58,56 @@ export class StageLedger {
     this.leaseMs = config.STAGE_LEASE_S * 1000;
   }
 
-  /** Takes a due stage; null if it is not due, or somebody else took it. What one worker takes at the same time is taken together. */
-  async claim(id: mongo.ObjectId, stage: StageName, worker: string): Promise<Claim | null> {
+  /**
+   * Takes a due stage. What one worker takes at the same time is taken together.
+   *
+   * @param seen hears of the due row as soon as it is read; somebody else may still take it
+   * @returns null if it is not due, or somebody else took it
+   */
+  async claim(
+    id: mongo.ObjectId,
+    stage: StageName,
+    worker: string,
+    seen?: (row: Upload) => void,
+  ): Promise<Claim | null> {
     const key = `${stage} ${worker}`;
     let take = this.takes.get(key);
     if (!take) {
-      take = grouped((ids: readonly mongo.ObjectId[]) => this.takeAll(ids, stage, worker));
+      take = grouped((asked: readonly Asked[]) => this.takeAll(asked, stage, worker));
       this.takes.set(key, take);
     }
-    const row = await take(id);
+    const row = await take({ id, seen });
     const held = row?.stages[stage];
     if (!row || !held?.token) return null;
     const { token, attempts, started_at } = held;
     return { id, stage, token, mark: randomUUID(), row, attempt: attempts, claimedAt: started_at ?? new Date() };
   }
 
-  private async takeAll(ids: readonly mongo.ObjectId[], stage: StageName, worker: string): Promise<(Upload | null)[]> {
-    const token = randomUUID();
-    const { rows } = this.ledger;
-    // Once more where its answer was lost: what it took already is not due any more, and has our token.
-    await this.take(ids, stage, worker, token).catch(() => this.take(ids, stage, worker, token));
-    const ours = new Map<string, Upload>();
-    // Not by `findAndModify`: of the engines that this runs on, one goes through the whole collection for it.
-    for await (const row of rows.find({ _id: { $in: [...ids] }, [stagePath(stage, 'token')]: token }))
-      ours.set(row._id.toHexString(), row);
-    return ids.map((id) => {
+  /** Read first, then taken: not by `findAndModify`, for which one of the engines that this runs on reads the whole collection. */
+  private async takeAll(asked: readonly Asked[], stage: StageName, worker: string): Promise<(Upload | null)[]> {
+    const now = new Date();
+    const due: mongo.Filter<Upload> = {
+      // An engine finds one by its id sooner than by a list of ids.
+      _id: asked.length === 1 ? asked[0]!.id : { $in: asked.map(({ id }) => id) },
+      state: 'committed',
+      [stagePath(stage, 'state')]: 'due',
+      [stagePath(stage, 'due_at')]: { $lte: new Date(now.getTime() + EARLY_MS) },
+    };
+    const found = await this.rowsOf(due);
+    const hold: Hold = {
+      state: 'processing',
+      token: randomUUID(),
+      lease_until: new Date(now.getTime() + this.leaseMs),
+      worker,
+      started_at: now,
+    };
+    const holding = found.size > 0 ? this.hold(found, due, stage, hold) : found;
+    for (const { id, seen } of asked) {
+      const row = found.get(id.toHexString());
+      if (row) seen?.(row);
+    }
+    const ours = await holding;
+    return asked.map(({ id }) => {
       const row = ours.get(id.toHexString()) ?? null;
       // One that was delivered twice is worked on once.
       ours.delete(id.toHexString());
@@ -81,28 +115,43 @@ export class StageLedger {
     });
   }
 
-  private async take(ids: readonly mongo.ObjectId[], stage: StageName, worker: string, token: string): Promise<void> {
-    const now = new Date();
-    const due: mongo.Filter<Upload> = {
-      _id: { $in: [...ids] },
-      state: 'committed',
-      [stagePath(stage, 'state')]: 'due',
-      [stagePath(stage, 'due_at')]: { $lte: new Date(now.getTime() + EARLY_MS) },
-    };
-    const taken: mongo.UpdateFilter<Upload> = {
-      $set: {
-        [stagePath(stage, 'state')]: 'processing',
-        [stagePath(stage, 'token')]: token,
-        [stagePath(stage, 'lease_until')]: new Date(now.getTime() + this.leaseMs),
-        [stagePath(stage, 'worker')]: worker,
-        [stagePath(stage, 'started_at')]: now,
-        updated_at: now,
-      },
+  private async rowsOf(filter: mongo.Filter<Upload>): Promise<Map<string, Upload>> {
+    const rows = new Map<string, Upload>();
+    for await (const row of this.ledger.rows.find(filter)) rows.set(row._id.toHexString(), row);
+    return rows;
+  }
+
+  /** @returns those of the rows that were taken, as they are now */
+  private async hold(
+    found: Map<string, Upload>,
+    due: mongo.Filter<Upload>,
+    stage: StageName,
+    hold: Hold,
+  ): Promise<Map<string, Upload>> {
+    const [first, ...others] = found.values();
+    const { version } = first!;
+    if (others.every((row) => row.version === version)) {
+      // What nobody has changed since it was read is known without reading it again.
+      const all = await this.take({ ...due, version }, stage, hold).then(
+        (count) => count === found.size,
+        () => false,
+      );
+      if (all) return new Map([...found].map(([id, row]) => [id, heldRow(row, stage, hold)]));
+    }
+    // Also where the answer to that was lost: what it took is not due any more, and has our token.
+    await this.take(due, stage, hold);
+    return this.rowsOf({ _id: due._id!, [stagePath(stage, 'token')]: hold.token });
+  }
+
+  private async take(due: mongo.Filter<Upload>, stage: StageName, hold: Hold): Promise<number> {
+    const set = Object.entries(hold).map(([field, value]) => [stagePath(stage, field), value] as const);
+    const { modifiedCount } = await this.ledger.rows.updateMany(due, {
+      $set: { ...Object.fromEntries(set), updated_at: hold.started_at },
       $inc: { [stagePath(stage, 'attempts')]: 1, version: 1 },
       // A stage is dispatched only after its link was made.
       $unset: { link_due: 1 },
-    };
-    await this.ledger.rows.updateMany(due, taken);
+    });
+    return modifiedCount;
   }
 
   /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */
@@ -288,4 +337,17 @@ export class StageLedger {
       },
     });
   }
+}
+
+/** The row as the claim left it, without reading it again. */
+function heldRow(row: Upload, stage: StageName, hold: Hold): Upload {
+  const { link_due: _, ...rest } = row;
+  const before = row.stages[stage] ?? dueStage(hold.started_at);
+  const held = { ...before, ...hold, attempts: before.attempts + 1 };
+  return {
+    ...rest,
+    version: row.version + 1,
+    updated_at: hold.started_at,
+    stages: { ...row.stages, [stage]: held },
+  };
 }

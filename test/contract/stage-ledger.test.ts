@@ -92,6 +92,29 @@ describe('stages that are claimed together', () => {
     expect(claims.map((one) => one?.attempt)).toEqual([1, 1, 1]);
   });
 
+  it('are taken as they are then, where one of them was changed after it was read', async () => {
+    const ids = await due(3);
+    const { rows } = ledger;
+    const update = rows.updateMany.bind(rows);
+    jest.spyOn(rows, 'updateMany').mockImplementationOnce(async (...asked) => {
+      await rows.updateOne({ _id: ids[1]! }, { $set: { version: 4, language: 'en' } });
+      return update(...asked);
+    });
+    const claims = await Promise.all(ids.map((id) => claim(id)));
+    expect(claims.map((one) => one?.row.version)).toEqual([1, 5, 1]);
+    expect(claims[1]).toMatchObject({ attempt: 1, row: { language: 'en' } });
+    for (const one of claims) expect((await stored(one!.id)).stages.transcription).toMatchObject({ token: one!.token });
+  });
+
+  it('are known to who asks as they were left, and before that as they were found', async () => {
+    const [id, later] = [...(await due(1)), ...(await due(1, { state: 'failed' }))];
+    const seen: Upload[] = [];
+    const claims = [id!, later!].map((one) => stages.claim(one, 'transcription', 'a', (row) => seen.push(row)));
+    const [taken, notDue] = await Promise.all(claims);
+    expect([notDue, seen.map(({ _id, version }) => [_id, version])]).toEqual([null, [[id, 0]]]);
+    expect(taken!.row).toEqual(await stored(id!));
+  });
+
   it('end each for itself: a token that is shared fences one row from no other', async () => {
     const [first, second] = await due(2);
     const [one, other] = await Promise.all([claim(first!), claim(second!)]);
