@@ -17,6 +17,7 @@ export default {
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.test.ts'] },
     { ...withServers, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.test.ts'] },
     { ...withServers, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
-    { ...withServers, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/*.test.ts'] },
+    { ...withServers, displayName: 'faults', testMatch: ['<rootDir>/test/faults/**/!(chaos).test.ts'] },
+    { ...withServers, displayName: 'chaos', testMatch: ['<rootDir>/test/faults/chaos.test.ts'] },
   ],
 };
