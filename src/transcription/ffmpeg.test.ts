@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import {
   chmodSync,
   existsSync,
@@ -9,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -235,6 +237,35 @@ describe('limits', () => {
     await expect(decoding).rejects.toBe(reason);
     expect(existsSync(left)).toBe(false);
     expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it('waits for room where the scratch folder cannot be written to, which is no fault of the audio', async () => {
+    const disk = { code: 'scratch_unwritable', retryable: true, uncounted: true };
+    writeFileSync(scratch, 'in its place');
+    const decoder = ffmpeg();
+    await expect(seconds(fileAudio('reading.m4a'), decoder)).rejects.toMatchObject(disk);
+    rmSync(scratch);
+    expect(await seconds(fileAudio('reading.m4a'), decoder)).toBeGreaterThan(1);
+    // As a full disk answers.
+    const handle = await open(join(folder, 'any'), 'w');
+    const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    jest.spyOn(Object.getPrototypeOf(handle), 'write').mockRejectedValueOnce(full);
+    await handle.close();
+    await expect(seconds(fileAudio('reading.m4a'), decoder)).rejects.toMatchObject(disk);
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it('counts no time in which the whole process stood still', async () => {
+    const { path, pid } = program('sleep 1; exit 1');
+    const now = performance.now.bind(performance);
+    let paused = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now() + paused);
+    const decoding = seconds(fileAudio('reading.wav'), ffmpeg({ FFMPEG_PATH: path, FFMPEG_TIMEOUT_S: 30 }));
+    decoding.catch(() => undefined);
+    await until(() => existsSync(join(folder, 'pid')) && pid() > 0);
+    paused = 600_000;
+    await expect(decoding).rejects.not.toMatchObject({ code: 'decoder_timeout' });
+    clock.mockRestore();
   });
 
   it('ends a decoder that hangs, as the fault of the audio', async () => {

@@ -1,13 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access } from 'node:fs/promises';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { randomUUID } from 'node:crypto';
-import { AppError, PermanentError, TransientError } from '../common/app-error.js';
+import { PermanentError, TransientError } from '../common/app-error.js';
 import type { Config } from '../config/config.js';
 import { empty, readFault, verdict } from './ffmpeg-verdict.js';
+import { Spool } from './spool.js';
 import type { AudioSource } from './transcriber.js';
 
 /** Samples a second of what `decodePcm` gives. */
@@ -24,10 +23,9 @@ const DEMUXERS: Readonly<Record<string, string>> = {
 };
 
 const TICK_MS = 200;
+/** A tick that comes later was held up with all of the process: paused, or by a busy machine. */
+const LONGEST_TICK_MS = 5 * TICK_MS;
 const STDERR_CHARACTERS = 1 << 20;
-const SPOOL_PREFIX = 'spool-';
-/** A scratch file has a name only for the moment between its making and its unlinking: an older one is a crash's. */
-const SPOOL_LEFTOVER_MS = 60_000;
 const CHECKED_FOR_MS = 30_000;
 
 export interface FfmpegRequest {
@@ -45,7 +43,7 @@ export interface FfmpegRun {
    * Resolves when ffmpeg has ended well and all its output was read; `stderr` is what it said at log level info, at
    * most the last 1 MiB. Rejects with the signal's reason, or a `PermanentError` (`audio_undecodable`, `audio_truncated`,
    * `audio_empty`, `decoder_timeout`, `decoder_memory`) or `TransientError` (`ffmpeg_missing`, `audio_unreadable`,
-   * `decoder_killed`).
+   * `decoder_killed`, `scratch_unwritable`).
    */
   done: Promise<{ stderr: string }>;
 }
@@ -56,14 +54,16 @@ export interface FfmpegRun {
  */
 export class Ffmpeg {
   private limiter: Promise<string[]> | null = null;
-  private leftovers: Promise<void> | null = null;
+  private readonly spool: Spool;
   private checkedAt = -Infinity;
 
   /** @param scratch folder for audio that must be seekable to be decoded; made when it is needed */
   constructor(
     private readonly config: Config,
-    private readonly scratch: string,
-  ) {}
+    scratch: string,
+  ) {
+    this.spool = new Spool(scratch);
+  }
 
   run(request: FfmpegRequest): FfmpegRun {
     const stdout = new PassThrough({ highWaterMark: 1 << 17 });
@@ -115,7 +115,7 @@ export class Ffmpeg {
     if (audio.size === 0) throw empty();
     signal.throwIfAborted();
     // The index of an mp4 may stand at its end: it is the one format that cannot be read as it comes.
-    const spool = demuxer === 'mov' ? await this.spool(audio, signal) : null;
+    const spool = demuxer === 'mov' ? await this.spool.copy(audio, signal) : null;
     try {
       const input = spool ? ['-protocol_whitelist', 'file'] : ['-protocol_whitelist', 'pipe'];
       const [command, ...limits] = await this.command();
@@ -159,8 +159,8 @@ export class Ffmpeg {
       let last = performance.now();
       const timer = setInterval(() => {
         const now = performance.now();
-        // Time in which the reader keeps ffmpeg waiting is not ffmpeg's.
-        if (!stdout.writableNeedDrain) worked += (now - last) / 1000;
+        // Time in which the reader keeps ffmpeg waiting is not ffmpeg's; nor is that in which this process stood still.
+        if (!stdout.writableNeedDrain) worked += Math.min(now - last, LONGEST_TICK_MS) / 1000;
         last = now;
         if (worked <= Math.max(this.config.FFMPEG_TIMEOUT_S, log.mediaSeconds)) return;
         const starving = child.stdin !== null && !child.stdin.writableEnded && child.stdin.writableLength === 0;
@@ -200,53 +200,6 @@ export class Ffmpeg {
       const ended = child.exitCode !== null || child.signalCode !== null || child.killed || child.pid === undefined;
       if (first === 'source' || (first === undefined && !ended)) stop(readFault(error));
     });
-  }
-
-  /** Copies the audio to a scratch file that has no name any more, so that nothing has to be cleaned up after a crash. */
-  private async spool(audio: AudioSource, signal: AbortSignal): Promise<FileHandle> {
-    await (this.leftovers ??= this.removeLeftovers());
-    const path = join(this.scratch, `${SPOOL_PREFIX}${randomUUID()}`);
-    const file = await open(path, 'wx+', 0o600);
-    const source = audio.open();
-    try {
-      await rm(path);
-      let position = 0;
-      const onAbort = () => source.destroy(signal.reason as Error);
-      signal.addEventListener('abort', onAbort, { once: true });
-      try {
-        if (signal.aborted) onAbort();
-        for await (const chunk of source as AsyncIterable<Buffer>) {
-          // Written by position: the descriptor that ffmpeg inherits stays at the start.
-          for (let sent = 0; sent < chunk.length;) {
-            const { bytesWritten } = await file.write(chunk, sent, chunk.length - sent, position);
-            sent += bytesWritten;
-            position += bytesWritten;
-          }
-        }
-      } finally {
-        signal.removeEventListener('abort', onAbort);
-      }
-      signal.throwIfAborted();
-      return file;
-    } catch (error) {
-      source.destroy();
-      await file.close();
-      signal.throwIfAborted();
-      throw error instanceof AppError ? error : readFault(error);
-    }
-  }
-
-  private async removeLeftovers(): Promise<void> {
-    await mkdir(this.scratch, { recursive: true });
-    for (const name of await readdir(this.scratch)) {
-      if (!name.startsWith(SPOOL_PREFIX)) continue;
-      const path = join(this.scratch, name);
-      const made = await stat(path).then(
-        (found) => found.mtimeMs,
-        () => Infinity,
-      );
-      if (Date.now() - made > SPOOL_LEFTOVER_MS) await rm(path, { force: true });
-    }
   }
 
   /** ffmpeg under `prlimit` (util-linux) where there is one; elsewhere only `-max_alloc` bounds its memory. */
