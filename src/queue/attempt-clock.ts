@@ -1,4 +1,4 @@
-import { TransientError } from '../common/app-error.js';
+import { AppError, TransientError } from '../common/app-error.js';
 
 /** Why an attempt's work was ended from outside. */
 export type AbortReason = 'timeout' | 'lost' | 'shutdown' | 'congestion';
@@ -58,4 +58,16 @@ export class AttemptClock {
 
 function tookTooLong(limitS: number): TransientError {
   return new TransientError('timeout', `It took longer than the ${Math.round(limitS)} seconds that it may take`);
+}
+
+/**
+ * What an attempt failed with, in our own words.
+ *
+ * @param unexpected what is said of an error that nobody has foreseen
+ */
+export function asAppError(cause: unknown, clock: AttemptClock, unexpected: string): AppError {
+  const reason: unknown = clock.signal.reason;
+  if (clock.reason === 'timeout' && reason instanceof AppError) return reason;
+  if (cause instanceof AppError) return cause;
+  return new AppError('upstream', 'unexpected', unexpected, { retryable: true, cause });
 }

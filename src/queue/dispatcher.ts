@@ -33,8 +33,18 @@ export class Dispatcher {
     return ALL_QUEUES.map((name) => this.modules.get<Queue>(getQueueToken(name), { strict: false }));
   }
 
-  /** Hands a stage that is due to Bull, without waiting for Redis: its absence must not hold up an upload. */
-  dispatch(row: Pick<Upload, '_id' | 'correlation_id' | 'stages'>, stage: StageName, dispatch = 1): void {
+  /**
+   * Hands a stage that is due to Bull, without waiting for Redis: its absence must not hold up an upload.
+   *
+   * @param dispatch its number: Bull ignores one that it knows
+   * @param first whether it goes before those that wait
+   */
+  dispatch(
+    row: Pick<Upload, '_id' | 'correlation_id' | 'stages'>,
+    stage: StageName,
+    dispatch = 1,
+    { first = false } = {},
+  ): void {
     const queue = this.queue(stage);
     // ioredis would keep the command until Redis is back, however many there are; the sweep costs nothing while it waits.
     if (queue.client.status !== 'ready') return;
@@ -43,12 +53,15 @@ export class Dispatcher {
     queue
       .add(
         { upload_id: uploadId, correlation_id: row.correlation_id },
-        stageJobOptions(
-          jobIdOf(uploadId, stage, dispatch),
-          this.config.STAGE_ATTEMPTS,
-          this.config.STAGE_BACKOFF_S,
-          Math.max(0, dueAt - Date.now()),
-        ),
+        {
+          ...stageJobOptions(
+            jobIdOf(uploadId, stage, dispatch),
+            this.config.STAGE_ATTEMPTS,
+            this.config.STAGE_BACKOFF_S,
+            Math.max(0, dueAt - Date.now()),
+          ),
+          lifo: first,
+        },
       )
       .catch((error: unknown) => {
         this.log.pino.warn({ err: error, upload_id: uploadId, stage }, 'Stage not dispatched, the sweep will do it');

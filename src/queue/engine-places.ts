@@ -1,3 +1,4 @@
+import { PermanentError } from '../common/app-error.js';
 import { Gate } from '../common/gate.js';
 import { smoothed } from './smoothed.js';
 
@@ -77,9 +78,14 @@ export class EnginePlaces {
     place.leave();
   }
 
-  /** Waits its turn. */
-  run<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Waits its turn.
+   *
+   * @param beforehand is done once the turn has come, and may end it: no time and no fault of the engine
+   */
+  run<T>(work: () => Promise<T>, beforehand?: () => Promise<void>): Promise<T> {
     return this.gate.run(async () => {
+      if (beforehand) await beforehand();
       const run = { at: performance.now() };
       this.began.add(run);
       try {
@@ -87,8 +93,8 @@ export class EnginePlaces {
         this.averageS = smoothed(this.averageS, (performance.now() - run.at) / 1000);
         return result;
       } catch (error) {
-        // An engine that refuses at once is not quick.
-        this.takeNoneAhead();
+        // An engine that refuses at once is not quick; what it says of the audio is none of that.
+        if (!(error instanceof PermanentError)) this.takeNoneAhead();
         throw error;
       } finally {
         this.began.delete(run);

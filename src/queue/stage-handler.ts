@@ -33,7 +33,9 @@ export abstract class StageHandler<A extends Ahead = Ahead> {
   /** Whether those who wait are shown that it is being worked on. */
   abstract readonly showsProgress: boolean;
   /** Begins to read what the work will want of a row that is being claimed; null where there is nothing to read. */
-  begin?(row: Upload): A | null;
+  begin(_row: Upload): A | null {
+    return null;
+  }
   abstract run(context: StageContext<A>): Promise<Partial<Upload>>;
   /** After the result is written and shown: steps that may be repeated, such as deleting what is not needed any more. */
   abstract finished(row: Upload): Promise<void>;

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import type { Job } from 'bull';
 import { mongo } from 'mongoose';
+import { PermanentError } from '../common/app-error.js';
 import type { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
 import type { Config } from '../config/config.js';
@@ -18,7 +19,7 @@ import { StageWorker } from './stage-worker.js';
 
 class Handler extends StageHandler {
   timeoutS = 60;
-  readonly showsProgress = false;
+  showsProgress = false;
   readonly unexpected = 'It failed';
   readonly begun: string[] = [];
 
@@ -70,10 +71,13 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
     afterFailure: ({ row }: Claim) => row,
     latest: (row: Upload) => Promise.resolve(row),
     renew: () => Promise.resolve(true),
-    redispatch: () => Promise.resolve(2),
-    giveBack: () => Promise.resolve(true),
+    redispatch: (_row: Upload): Promise<number | null> => Promise.resolve(2),
+    giveBack: ({ row }: Claim) => Promise.resolve(row),
+    reread: (row: Upload) => Promise.resolve(row),
   };
   const dispatched: number[] = [];
+  const first: boolean[] = [];
+  const projects: (() => Promise<void>)[] = [];
   const processors = new Map<string, (job: Job<StageJob>) => Promise<void>>();
   const queue = (stage: string) => ({
     on: () => undefined,
@@ -83,14 +87,18 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
       return new Promise<void>(() => undefined);
     },
   });
+  const dispatch = (_: Upload, __: string, number: number, place: { first?: boolean }) => {
+    dispatched.push(number);
+    first.push(place.first ?? false);
+  };
   const log = {
     pino: { info: () => undefined, error: () => undefined, warn: (_: unknown, m: string) => warnings.push(m) },
   };
   const worker = new StageWorker(
     stages as unknown as StageLedger,
     { projected: () => undefined } as unknown as LedgerNotes,
-    { of: () => ({ project: () => Promise.resolve() }) } as unknown as UploadTargets,
-    { queue, dispatch: (_: Upload, __: string, number: number) => dispatched.push(number) } as unknown as Dispatcher,
+    { of: () => ({ project: () => projects.shift()?.() ?? Promise.resolve() }) } as unknown as UploadTargets,
+    { queue, dispatch } as unknown as Dispatcher,
     { STAGE_LEASE_S: 30, SHUTDOWN_TIMEOUT_S: 10 } as Config,
     new Metrics(),
     log as unknown as Log,
@@ -109,7 +117,7 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
     );
     return taken;
   };
-  return { worker, handler, stages, writes, warnings, dispatched, take, left: () => left };
+  return { worker, handler, stages, writes, warnings, dispatched, first, projects, take, left: () => left };
 }
 
 const settle = async () => {
@@ -166,6 +174,17 @@ describe('what is read while a stage is being claimed', () => {
     stages.claim = (...asked) => claim(...asked).then(answer) as ReturnType<typeof claim>;
     await take().catch(() => undefined);
     expect([handler.given, handler.ahead.closed]).toEqual([[], 1]);
+  });
+
+  it('is asked for again, and its failure told, where it could not be begun', async () => {
+    const { handler, take } = stand(1);
+    let asked = 0;
+    handler.begin = () => {
+      asked += 1;
+      throw new Error('broken');
+    };
+    await expect(take()).rejects.toThrow(RetryAt);
+    expect([handler.given, asked]).toEqual([[], 2]);
   });
 });
 
@@ -268,7 +287,7 @@ describe('a job taken ahead of a quick engine', () => {
   });
 
   it('is given back, for another worker, when its turn does not come soon', async () => {
-    const { take, handler, dispatched, ends } = await quickOnce();
+    const { take, handler, dispatched, first, ends } = await quickOnce();
     await take();
     await settle();
     await take();
@@ -279,9 +298,42 @@ describe('a job taken ahead of a quick engine', () => {
     pass(200);
     await settle();
     expect(dispatched).toEqual([2]);
+    // It has waited longer than what is in the queue.
+    expect(first).toEqual([true]);
     ends[0]!({});
     await settle();
     expect(handler.begun).toHaveLength(2);
+  });
+
+  it('is given back under the number after the one that the sweep gave it meanwhile', async () => {
+    const { take, stages, dispatched, ends } = await quickOnce();
+    await take();
+    await settle();
+    await take();
+    await settle();
+    const stale = { ...stages };
+    stages.redispatch = (row) => Promise.resolve(row === fresh ? 3 : null);
+    const fresh = {} as Upload;
+    stages.reread = () => Promise.resolve(fresh);
+    pass(5100);
+    await settle();
+    expect(dispatched).toEqual([3]);
+    Object.assign(stages, stale);
+    ends[0]!({});
+    await settle();
+  });
+
+  it('keeps being taken when the engine refused some audio, which says nothing of its speed', async () => {
+    const { take, left, ends } = await quickOnce();
+    await take();
+    await settle();
+    ends[0]!(new PermanentError('audio_unreadable', 'Not audio'));
+    await settle();
+    const before = left();
+    void take();
+    void take();
+    await settle();
+    expect(left() - before).toBe(2);
   });
 
   it('is left to the sweep, and the log, when its row could not be claimed; the next one is not taken ahead', async () => {
@@ -309,7 +361,37 @@ describe('a result that could not be written', () => {
   });
 });
 
+describe('work that takes a while', () => {
+  it('is none the worse for not being shown as under way', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] });
+    let end!: (result: Partial<Upload>) => void;
+    const { take, handler, writes, projects, dispatched } = stand(1, () => new Promise((resolve) => (end = resolve)));
+    handler.showsProgress = true;
+    let asked = 0;
+    projects.push(() => {
+      asked += 1;
+      throw new Error('MongoDB is away');
+    });
+    void take();
+    await settle();
+    jest.advanceTimersByTime(300);
+    await settle();
+    end({});
+    await settle();
+    expect([asked, writes.length, dispatched]).toEqual([1, 1, []]);
+    writes[0]!(true);
+    await settle();
+    jest.useRealTimers();
+  });
+});
+
 describe('a worker that stops', () => {
+  it('tells the queue of a job that it did not begin', async () => {
+    const { worker, take } = stand(1);
+    await worker.beforeApplicationShutdown();
+    await expect(take()).rejects.toThrow(RetryAt);
+  });
+
   it('waits for results that are being written after their places were free', async () => {
     const { worker, writes, take } = stand(1);
     await take();

@@ -5,7 +5,6 @@ import { Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import type { Job } from 'bull';
 import { mongo } from 'mongoose';
-import { AppError } from '../common/app-error.js';
 import { correlationIdFrom, runWithCorrelation } from '../common/correlation.js';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
@@ -16,17 +15,18 @@ import { StageLedger } from '../uploads/stage-ledger.js';
 import type { Claim } from '../uploads/stage-ledger.js';
 import { UploadTargets } from '../uploads/targets.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
-import { AttemptClock } from './attempt-clock.js';
+import { AttemptClock, asAppError } from './attempt-clock.js';
+import { keepLease } from './claim-lease.js';
 import { Dispatcher } from './dispatcher.js';
 import { EnginePlaces } from './engine-places.js';
 import type { Place } from './engine-places.js';
 import { RetryAt, STAGE_QUEUES } from './queues.js';
 import type { StageJob } from './queues.js';
 import { pauseQueue } from './queue-stop.js';
-import type { Ahead, StageHandler } from './stage-handler.js';
+import { ReadAhead } from './read-ahead.js';
+import { ShownLater } from './shown-later.js';
+import type { StageHandler } from './stage-handler.js';
 
-/** Work that is over sooner is not shown as under way: two writes that nobody could see. */
-const SHOWN_AFTER_MS = 250;
 /** How long a stage lets another one go first, while more of its jobs are in hand in this process than half its places. */
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
@@ -74,7 +74,8 @@ export class StageWorker implements BeforeApplicationShutdown {
 
   private async take(job: Job<StageJob>, handler: StageHandler): Promise<void> {
     if (handler.yieldsTo) await this.letPass(handler.yieldsTo);
-    if (this.stopping) return;
+    // Bull is to hear that it was not done: as finished, only the sweep would find it.
+    if (this.stopping) throw new RetryAt(new Date(), 'The worker stops');
     const clock = new AttemptClock(handler.timeoutS);
     const places = this.placesOf(handler.stage);
     const place = places.take();
@@ -120,14 +121,14 @@ export class StageWorker implements BeforeApplicationShutdown {
     clock: AttemptClock,
     place: Place,
   ): Promise<Error | null> {
-    let ahead: Ahead | null = null;
-    const begin = (row: Upload) => (ahead = handler.begin?.(row) ?? null);
+    const ahead = new ReadAhead(handler);
     try {
-      const claim = await this.stages.claim(new mongo.ObjectId(job.data.upload_id), handler.stage, this.id, begin);
+      const id = new mongo.ObjectId(job.data.upload_id);
+      const claim = await this.stages.claim(id, handler.stage, this.id, (row) => ahead.begin(row));
       // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
       return claim && (await this.work(job, handler, claim, ahead, clock, place));
     } finally {
-      (ahead as Ahead | null)?.close();
+      ahead.close();
     }
   }
 
@@ -135,32 +136,30 @@ export class StageWorker implements BeforeApplicationShutdown {
     job: Job<StageJob>,
     handler: StageHandler,
     claim: Claim,
-    ahead: Ahead | null,
+    ahead: ReadAhead,
     clock: AttemptClock,
     place: Place,
   ): Promise<Error | null> {
     this.metrics.jobWait
       .labels(handler.stage)
       .observe(seconds(claim.row.stages[handler.stage]?.due_at, claim.claimedAt));
-    const renewal = this.keepLease(claim, clock);
+    const renewal = keepLease(this.stages, claim, this.config.STAGE_LEASE_S, () => clock.abort('lost'));
     // Shown beside the work, not before it: nobody's answer waits for the word "processing".
-    const shown = handler.showsProgress ? afterAMoment(() => this.targets.of(claim.row).project(claim.row)) : null;
+    const shown = handler.showsProgress ? new ShownLater(() => this.targets.of(claim.row).project(claim.row)) : null;
     let result: Partial<Upload>;
     try {
+      const context = {
+        claim,
+        ahead: ahead.of(claim.row),
+        signal: clock.signal,
+        allow: (seconds: number) => clock.allow(seconds),
+        engine: <T>(work: () => Promise<T>) => this.inTurn(claim, clock, work),
+      };
       // An engine that does not answer its abort must not keep the stage.
-      result = await raceAbort(
-        handler.run({
-          claim,
-          ahead,
-          signal: clock.signal,
-          allow: (seconds) => clock.allow(seconds),
-          engine: (work) => this.inTurn(claim, clock, work),
-        }),
-        clock.signal,
-      );
+      result = await raceAbort(handler.run(context), clock.signal);
       await shown?.end();
     } catch (error) {
-      await shown?.end().catch(() => undefined);
+      await shown?.end();
       return await this.failed(job, handler, claim, clock, place, error);
     } finally {
       clearInterval(renewal);
@@ -174,15 +173,15 @@ export class StageWorker implements BeforeApplicationShutdown {
     clock.stop();
     const asked = performance.now();
     const late = setTimeout(() => clock.abort('congestion'), LONGEST_TURN_MS).unref();
-    return this.placesOf(claim.stage).run(async () => {
+    const beforehand = async () => {
       clearTimeout(late);
       clock.signal.throwIfAborted();
       if (performance.now() - asked > LOOK_AGAIN_MS && !(await this.stages.renew(claim).catch(() => true)))
         clock.abort('lost');
       clock.signal.throwIfAborted();
       clock.restart();
-      return raceAbort(work(), clock.signal);
-    });
+    };
+    return this.placesOf(claim.stage).run(() => raceAbort(work(), clock.signal), beforehand);
   }
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {
@@ -213,14 +212,10 @@ export class StageWorker implements BeforeApplicationShutdown {
       return null;
     }
     if (clock.reason === 'shutdown' || clock.reason === 'congestion') {
-      if (await this.stages.giveBack(claim)) {
-        this.observe(claim, 'returned');
-        await this.dispatchAgain(claim.row, stage);
-        this.log.pino.info({ ...ids(claim.row), stage }, `Stage given back: ${clock.reason}`);
-      }
+      await this.giveBack(claim, clock.reason);
       return null;
     }
-    const error = asAppError(cause, clock, handler);
+    const error = asAppError(cause, clock, handler.unexpected);
     const stageError = { code: error.code, message: error.message };
     const verdict = await this.stages.fail(claim, stageError, error);
     if (!verdict) {
@@ -244,30 +239,26 @@ export class StageWorker implements BeforeApplicationShutdown {
     return error;
   }
 
-  /** Under another number: Bull has the old job as done, or will. */
-  private async dispatchAgain(row: Upload, stage: StageName): Promise<void> {
-    const dispatch = await this.stages.redispatch(row, stage);
-    if (dispatch) this.dispatcher.dispatch(row, stage, dispatch);
+  private async giveBack(claim: Claim, why: string): Promise<void> {
+    const { stage } = claim;
+    const row = await this.stages.giveBack(claim);
+    if (!row) return;
+    this.observe(claim, 'returned');
+    // It has waited longest.
+    await this.dispatchAgain(row, stage, { first: true });
+    this.log.pino.info({ ...ids(row), stage }, `Stage given back: ${why}`);
+    const latest = await this.stages.latest(row);
+    await this.targets.of(latest).project(latest);
+    this.notes.projected(claim.id, claim.mark);
   }
 
-  private keepLease(claim: Claim, clock: AttemptClock): NodeJS.Timeout {
-    let expires = Date.now() + this.config.STAGE_LEASE_S * 1000;
-    return setInterval(
-      () => {
-        const asked = Date.now();
-        this.stages.renew(claim).then(
-          (held) => {
-            if (held) expires = asked + this.config.STAGE_LEASE_S * 1000;
-            else clock.abort('lost');
-          },
-          () => {
-            // MongoDB is away: the lease is ours until it runs out, and then somebody else's.
-            if (Date.now() > expires) clock.abort('lost');
-          },
-        );
-      },
-      (this.config.STAGE_LEASE_S * 1000) / 3,
-    );
+  /** Under another number: Bull has the old job as done, or will. */
+  private async dispatchAgain(row: Upload, stage: StageName, place: { first?: boolean } = {}): Promise<void> {
+    let dispatch = await this.stages.redispatch(row, stage);
+    // The sweep may have taken the job for lost, and numbered another, between our read and our claim.
+    const now = dispatch === null ? await this.stages.reread(row) : null;
+    if (now) dispatch = await this.stages.redispatch(now, stage);
+    if (dispatch !== null) this.dispatcher.dispatch(row, stage, dispatch, place);
   }
 
   private fenced(claim: Claim): void {
@@ -295,28 +286,6 @@ export class StageWorker implements BeforeApplicationShutdown {
     for (const clock of this.running.values()) clock.abort('shutdown');
     await all;
   }
-}
-
-/** Does `show` unless it is ended before; `end` waits for one that has begun. */
-function afterAMoment(show: () => Promise<void>): { end(): Promise<void> } {
-  let shown = Promise.resolve();
-  const timer = setTimeout(() => {
-    shown = show();
-    shown.catch(() => undefined);
-  }, SHOWN_AFTER_MS);
-  return {
-    end: () => {
-      clearTimeout(timer);
-      return shown;
-    },
-  };
-}
-
-function asAppError(cause: unknown, clock: AttemptClock, handler: StageHandler): AppError {
-  const reason: unknown = clock.signal.reason;
-  if (clock.reason === 'timeout' && reason instanceof AppError) return reason;
-  if (cause instanceof AppError) return cause;
-  return new AppError('upstream', 'unexpected', handler.unexpected, { retryable: true, cause });
 }
 
 const seconds = (from: Date | undefined, to: Date): number =>

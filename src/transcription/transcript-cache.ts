@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { grouped } from '../common/grouped.js';
-import { Metrics } from '../common/metrics.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { Transcript } from '../uploads/results.js';
 import type { Upload } from '../uploads/upload.schema.js';
@@ -20,17 +19,13 @@ const MOST = 10;
 export class TranscriptCache {
   private readonly withSameBytes = grouped((asked: readonly Bytes[]) => this.rowsOf(asked));
 
-  constructor(
-    private readonly ledger: Ledger,
-    private readonly metrics: Metrics,
-  ) {}
+  constructor(private readonly ledger: Ledger) {}
 
   /** @param engine id of the engine that would transcribe it now */
   async find(row: Upload, engine: string): Promise<Transcript | null> {
     const { language } = row;
     const same = await this.withSameBytes(row);
     const earlier = same.find((other) => other.language === language && other.transcript?.transcriber === engine);
-    this.metrics.transcriptCache.labels(earlier ? 'hit' : 'miss').inc();
     return earlier?.transcript ?? null;
   }
 

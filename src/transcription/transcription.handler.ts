@@ -81,6 +81,7 @@ export class TranscriptionHandler extends StageHandler<Heard> {
     // Of the engine's own work, without the wait for its turn.
     let seconds = 0;
     const cached = await audio.cached;
+    this.metrics.transcriptCache.labels(cached ? 'hit' : 'miss').inc();
     const transcript =
       cached ??
       (await context.engine(async () => {

@@ -80,7 +80,7 @@ export class LedgerNotes implements OnApplicationShutdown {
     await this.flushing;
   }
 
-  /** A mark is the token of one attempt: no row has another's, so that one update serves them all. */
+  /** A mark is of one change of one row: no row has another's, so that one update serves them all. */
   private async markShown(shown: { id: mongo.ObjectId; mark: string }[]): Promise<void> {
     const filter = {
       _id: { $in: shown.map(({ id }) => id) },

@@ -178,11 +178,6 @@ export class Ledger {
     await this.rows.updateOne({ _id: id, link_due: true }, { $unset: { link_due: 1 } });
   }
 
-  /** The bytes are to go; the deletion itself is a step that can be repeated. */
-  async deleteAudio(id: mongo.ObjectId): Promise<boolean> {
-    return this.change({ _id: id, audio_state: 'stored' }, { audio_state: 'deleting' });
-  }
-
   async audioDeleted(id: mongo.ObjectId): Promise<void> {
     await this.change({ _id: id, audio_state: 'deleting' }, { audio_state: 'deleted', audio_deleted_at: new Date() });
   }

@@ -1,7 +1,8 @@
 import type { Outbox } from '../events/outbox.js';
 import { stagePath } from './ledger.js';
 import { owedByRow } from './row-events.js';
-import type { StageError, StageName, Upload } from './upload.schema.js';
+import type { Stage, StageError, StageName, Upload } from './upload.schema.js';
+import { dueStage } from './upload.schema.js';
 
 /** The fields of a row whose stage nobody holds any more. */
 export function endedStage(stage: StageName, state: 'due' | 'done' | 'failed', at: Date, error: StageError | null) {
@@ -21,4 +22,10 @@ export function failedStage(outbox: Outbox, row: Upload, stage: StageName, at: D
     ...owedByRow(outbox, row, stage, { failed: error }, mark),
     projection_due: mark,
   };
+}
+
+/** The row as a visible change of one stage leaves it, without reading it again. */
+export function withStage(row: Upload, stage: StageName, fields: Partial<Stage>, more: Partial<Upload> = {}): Upload {
+  const changed = { ...(row.stages[stage] ?? dueStage(new Date())), ...fields };
+  return { ...row, ...more, version: row.version + 1, stages: { ...row.stages, [stage]: changed } };
 }

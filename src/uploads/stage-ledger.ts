@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import type { AppError } from '../common/app-error.js';
-import { grouped } from '../common/grouped.js';
 import { Config } from '../config/config.js';
 import { Outbox } from '../events/outbox.js';
 import { attemptOf, backoffMs } from './attempt-of.js';
 import { LedgerNotes } from './ledger-notes.js';
 import { Ledger, stagePath } from './ledger.js';
 import { owedByRow } from './row-events.js';
-import { endedStage, failedStage } from './stage-end.js';
-import type { Stage, StageError, StageName, Upload } from './upload.schema.js';
+import { StageClaims } from './stage-claims.js';
+import { endedStage, failedStage, withStage } from './stage-end.js';
+import type { StageError, StageName, Upload } from './upload.schema.js';
 import { dueStage, needsBytes } from './upload.schema.js';
 import { WORKER_LOST } from './ledger-errors.js';
 
@@ -28,26 +28,14 @@ export interface Claim {
   readonly claimedAt: Date;
 }
 
-/** A stage that is asked for, and who wants to know its row. */
-interface Asked {
-  readonly id: mongo.ObjectId;
-  readonly seen: ((row: Upload) => void) | undefined;
-}
-
-/** What a claim sets of a stage. */
-type Hold = Pick<Stage, 'state' | 'token' | 'lease_until' | 'worker'> & { readonly started_at: Date };
-
 /** What becomes of a stage whose attempt did not succeed. */
 export type Verdict = { outcome: 'retry'; dueAt: Date } | { outcome: 'failed' };
-
-/** Bull may start a delayed job a little before the ledger's time. */
-const EARLY_MS = 250;
 
 /** The states of stages: due → processing → done or failed, each step a conditional update (DESIGN: claim, then fence). */
 @Injectable()
 export class StageLedger {
   private readonly leaseMs: number;
-  private readonly takes = new Map<string, (asked: Asked) => Promise<Upload | null>>();
+  private readonly claims: StageClaims;
 
   constructor(
     private readonly ledger: Ledger,
@@ -56,12 +44,13 @@ export class StageLedger {
     private readonly config: Config,
   ) {
     this.leaseMs = config.STAGE_LEASE_S * 1000;
+    this.claims = new StageClaims(ledger, this.leaseMs);
   }
 
   /**
    * Takes a due stage. What one worker takes at the same time is taken together.
    *
-   * @param seen hears of the due row as soon as it is read; somebody else may still take it
+   * @param seen hears of the due row as soon as it is read, and must not throw; somebody else may still take it
    * @returns null if it is not due, or somebody else took it
    */
   async claim(
@@ -70,88 +59,11 @@ export class StageLedger {
     worker: string,
     seen?: (row: Upload) => void,
   ): Promise<Claim | null> {
-    const key = `${stage} ${worker}`;
-    let take = this.takes.get(key);
-    if (!take) {
-      take = grouped((asked: readonly Asked[]) => this.takeAll(asked, stage, worker));
-      this.takes.set(key, take);
-    }
-    const row = await take({ id, seen });
+    const row = await this.claims.take(id, stage, worker, seen);
     const held = row?.stages[stage];
     if (!row || !held?.token) return null;
     const { token, attempts, started_at } = held;
     return { id, stage, token, mark: randomUUID(), row, attempt: attempts, claimedAt: started_at ?? new Date() };
-  }
-
-  /** Read first, then taken: not by `findAndModify`, for which one of the engines that this runs on reads the whole collection. */
-  private async takeAll(asked: readonly Asked[], stage: StageName, worker: string): Promise<(Upload | null)[]> {
-    const now = new Date();
-    const due: mongo.Filter<Upload> = {
-      // An engine finds one by its id sooner than by a list of ids.
-      _id: asked.length === 1 ? asked[0]!.id : { $in: asked.map(({ id }) => id) },
-      state: 'committed',
-      [stagePath(stage, 'state')]: 'due',
-      [stagePath(stage, 'due_at')]: { $lte: new Date(now.getTime() + EARLY_MS) },
-    };
-    const found = await this.rowsOf(due);
-    const hold: Hold = {
-      state: 'processing',
-      token: randomUUID(),
-      lease_until: new Date(now.getTime() + this.leaseMs),
-      worker,
-      started_at: now,
-    };
-    const holding = found.size > 0 ? this.hold(found, due, stage, hold) : found;
-    for (const { id, seen } of asked) {
-      const row = found.get(id.toHexString());
-      if (row) seen?.(row);
-    }
-    const ours = await holding;
-    return asked.map(({ id }) => {
-      const row = ours.get(id.toHexString()) ?? null;
-      // One that was delivered twice is worked on once.
-      ours.delete(id.toHexString());
-      return row;
-    });
-  }
-
-  private async rowsOf(filter: mongo.Filter<Upload>): Promise<Map<string, Upload>> {
-    const rows = new Map<string, Upload>();
-    for await (const row of this.ledger.rows.find(filter)) rows.set(row._id.toHexString(), row);
-    return rows;
-  }
-
-  /** @returns those of the rows that were taken, as they are now */
-  private async hold(
-    found: Map<string, Upload>,
-    due: mongo.Filter<Upload>,
-    stage: StageName,
-    hold: Hold,
-  ): Promise<Map<string, Upload>> {
-    const [first, ...others] = found.values();
-    const { version } = first!;
-    if (others.every((row) => row.version === version)) {
-      // What nobody has changed since it was read is known without reading it again.
-      const all = await this.take({ ...due, version }, stage, hold).then(
-        (count) => count === found.size,
-        () => false,
-      );
-      if (all) return new Map([...found].map(([id, row]) => [id, heldRow(row, stage, hold)]));
-    }
-    // Also where the answer to that was lost: what it took is not due any more, and has our token.
-    await this.take(due, stage, hold);
-    return this.rowsOf({ _id: due._id!, [stagePath(stage, 'token')]: hold.token });
-  }
-
-  private async take(due: mongo.Filter<Upload>, stage: StageName, hold: Hold): Promise<number> {
-    const set = Object.entries(hold).map(([field, value]) => [stagePath(stage, field), value] as const);
-    const { modifiedCount } = await this.ledger.rows.updateMany(due, {
-      $set: { ...Object.fromEntries(set), updated_at: hold.started_at },
-      $inc: { [stagePath(stage, 'attempts')]: 1, version: 1 },
-      // A stage is dispatched only after its link was made.
-      $unset: { link_due: 1 },
-    });
-    return modifiedCount;
   }
 
   /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */
@@ -182,30 +94,24 @@ export class StageLedger {
   /** The row as `complete` left it, without reading it again. */
   after(claim: Claim, result: Partial<Upload>, next: readonly StageName[] = []): Upload {
     const now = new Date();
-    const stage = { ...(claim.row.stages[claim.stage] ?? dueStage(now)), state: 'done' as const, token: null };
-    return {
-      ...claim.row,
-      ...result,
-      version: claim.row.version + 1,
-      stages: {
-        ...claim.row.stages,
-        [claim.stage]: stage,
-        ...Object.fromEntries(next.map((name) => [name, dueStage(now)])),
-      },
-    };
+    const row = withStage(claim.row, claim.stage, { state: 'done', token: null }, result);
+    return { ...row, stages: { ...row.stages, ...Object.fromEntries(next.map((name) => [name, dueStage(now)])) } };
   }
 
   /** The row as it is by now: kept audio is archived beside its analysis, so that what one stage leaves is not all there is. */
   async latest(row: Upload): Promise<Upload> {
-    return row.retain_audio ? ((await this.ledger.find(row._id)) ?? row) : row;
+    return row.retain_audio ? ((await this.reread(row)) ?? row) : row;
+  }
+
+  async reread({ _id }: Upload): Promise<Upload | null> {
+    return this.ledger.find(_id);
   }
 
   /** The row as `fail` left it, without reading it again. */
   afterFailure(claim: Claim, error: StageError, verdict: Verdict): Upload {
     const next =
       verdict.outcome === 'retry' ? { state: 'due' as const, due_at: verdict.dueAt } : { state: 'failed' as const };
-    const stage = { ...(claim.row.stages[claim.stage] ?? dueStage(new Date())), ...next, token: null, error };
-    return { ...claim.row, version: claim.row.version + 1, stages: { ...claim.row.stages, [claim.stage]: stage } };
+    return withStage(claim.row, claim.stage, { ...next, token: null, error });
   }
 
   /**
@@ -239,18 +145,23 @@ export class StageLedger {
     return { outcome: 'failed' };
   }
 
-  /** Shutdown: the stage is due again at once, and the attempt is not counted. */
-  async giveBack(claim: Claim): Promise<boolean> {
+  /**
+   * It was not worked on, or not to the end, for no fault of its own: the stage is due again at once, and the attempt is not counted.
+   *
+   * @returns the row as it is then, null when the token no longer held
+   */
+  async giveBack(claim: Claim): Promise<Upload | null> {
     const now = new Date();
+    const attempts = claim.attempt - 1;
     const set = {
       ...endedStage(claim.stage, 'due', now, null),
       [stagePath(claim.stage, 'due_at')]: now,
-      [stagePath(claim.stage, 'attempts')]: claim.attempt - 1,
+      [stagePath(claim.stage, 'attempts')]: attempts,
       projection_due: claim.mark,
     };
-    const returned = await this.write(claim, set);
-    if (returned) await this.ledger.record(attemptOf(claim, 'returned', null, now));
-    return returned;
+    if (!(await this.write(claim, set))) return null;
+    await this.ledger.record(attemptOf(claim, 'returned', null, now));
+    return withStage(claim.row, claim.stage, { state: 'due', due_at: now, attempts, token: null, error: null });
   }
 
   /** The worker went away: what its lease held is due again, or failed if that was the last attempt. */
@@ -337,17 +248,4 @@ export class StageLedger {
       },
     });
   }
-}
-
-/** The row as the claim left it, without reading it again. */
-function heldRow(row: Upload, stage: StageName, hold: Hold): Upload {
-  const { link_due: _, ...rest } = row;
-  const before = row.stages[stage] ?? dueStage(hold.started_at);
-  const held = { ...before, ...hold, attempts: before.attempts + 1 };
-  return {
-    ...rest,
-    version: row.version + 1,
-    updated_at: hold.started_at,
-    stages: { ...row.stages, [stage]: held },
-  };
 }

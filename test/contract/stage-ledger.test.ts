@@ -106,6 +106,40 @@ describe('stages that are claimed together', () => {
     for (const one of claims) expect((await stored(one!.id)).stages.transcription).toMatchObject({ token: one!.token });
   });
 
+  it('are only those of which their worker knows the row: what becomes due meanwhile is left for later', async () => {
+    const [first, second, late] = [...(await due(2)), ...(await due(1, { stages: {} }))];
+    const { rows } = ledger;
+    const update = rows.updateMany.bind(rows);
+    // Another has changed one of those that were found, and one that was asked for has become due.
+    jest.spyOn(rows, 'updateMany').mockImplementationOnce(async (...asked) => {
+      const stages = { transcription: dueStage(new Date()) };
+      await rows.updateOne({ _id: late! }, { $set: { stages } });
+      await rows.updateOne({ _id: first! }, { $inc: { version: 1 } });
+      return update(...asked);
+    });
+    const seen: Upload[] = [];
+    const claims = await Promise.all(
+      [first!, second!, late!].map((one) => stages.claim(one, 'transcription', 'a', (row) => seen.push(row))),
+    );
+    expect(claims.map((one) => one?.id ?? null)).toEqual([first, second, null]);
+    expect(seen).toHaveLength(2);
+    expect((await stored(late!)).stages.transcription).toMatchObject({ state: 'due', attempts: 0 });
+  });
+
+  it('have a whole lease however long the first try to take them hung', async () => {
+    const [id] = await due(1);
+    const { rows } = ledger;
+    const now = jest.spyOn(Date, 'now');
+    jest.spyOn(rows, 'updateMany').mockImplementationOnce(() => {
+      now.mockReturnValue(Date.now() + 300_000);
+      return Promise.reject(new mongo.MongoNetworkError('cut'));
+    });
+    const { row } = (await claim(id!))!;
+    const left = row.stages.transcription!.lease_until!.getTime() - Date.now();
+    now.mockRestore();
+    expect(left).toBe(30_000);
+  });
+
   it('are known to who asks as they were left, and before that as they were found', async () => {
     const [id, later] = [...(await due(1)), ...(await due(1, { state: 'failed' }))];
     const seen: Upload[] = [];

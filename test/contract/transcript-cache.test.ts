@@ -1,6 +1,5 @@
 import { jest } from '@jest/globals';
 import mongoose, { type Connection, mongo } from 'mongoose';
-import { Metrics } from '../../src/common/metrics.js';
 import { TranscriptCache } from '../../src/transcription/transcript-cache.js';
 import type { Ledger } from '../../src/uploads/ledger.js';
 import type { Upload } from '../../src/uploads/upload.schema.js';
@@ -22,7 +21,7 @@ describe('the transcript cache', () => {
     connection.getClient().on('commandStarted', ({ commandName }) => commandName === 'find' && finds.push(commandName));
     rows = connection.db!.collection<Upload>('uploads');
     await rows.createIndex({ sha256: 1, user_id: 1 });
-    cache = new TranscriptCache({ rows } as Ledger, new Metrics());
+    cache = new TranscriptCache({ rows } as Ledger);
   });
   beforeEach(async () => {
     await rows.deleteMany({});
