@@ -46,8 +46,8 @@ export abstract class AudioStore {
   async deleteAll(ids: readonly string[]): Promise<void> {
     for (const id of ids) await this.delete(id);
   }
-  /** Every file that began to exist before `cutoff`, oldest first where the store can tell. */
-  abstract listOlderThan(cutoff: Date): AsyncIterable<StoredAudio>;
+  /** Every file that began to exist before `cutoff` and whose id starts with `under`, oldest first where the store can tell. */
+  abstract listOlderThan(cutoff: Date, under?: string): AsyncIterable<StoredAudio>;
   /**
    * Removes what was begun and neither finished nor aborted, where the store keeps such a thing: for that file, or before that time
    * for ids that start so. The rest of a bucket is somebody else's.

@@ -142,13 +142,15 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
     await this.files.findOne({}, { projection: { _id: 1 } });
   }
 
-  async *listOlderThan(cutoff: Date): AsyncGenerator<StoredAudio> {
+  async *listOlderThan(cutoff: Date, under = ''): AsyncGenerator<StoredAudio> {
     for await (const file of this.files.find(
       { uploadDate: { $lt: cutoff } },
       { sort: { uploadDate: 1 }, batchSize: 100 },
     )) {
+      const id = file._id.toHexString();
+      if (!id.startsWith(under)) continue;
       yield {
-        id: file._id.toHexString(),
+        id,
         size: file.length,
         uploadedAt: file.uploadDate,
         metadata: file.metadata ?? {},

@@ -8,10 +8,15 @@ import {
   HeadBucketCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  ListObjectsV2Command,
   S3Client,
-  paginateListObjectsV2,
 } from '@aws-sdk/client-s3';
-import type { HeadObjectCommandOutput, ListMultipartUploadsCommandOutput, S3ClientConfig } from '@aws-sdk/client-s3';
+import type {
+  HeadObjectCommandOutput,
+  ListMultipartUploadsCommandOutput,
+  ListObjectsV2CommandOutput,
+  S3ClientConfig,
+} from '@aws-sdk/client-s3';
 import { NotFoundError } from '../common/app-error.js';
 import type { Config } from '../config/config.js';
 import { AudioStore } from './audio-store.js';
@@ -24,6 +29,8 @@ const TRIES = 5;
 const CONNECT_TIMEOUT_MS = 5000;
 /** Without a byte. */
 const IDLE_TIMEOUT_MS = 60_000;
+/** Of what carries no audio, with all its tries: people, and the sweep, wait for it. */
+const ANSWER_TIMEOUT_MS = 8000;
 
 const AWAY_STATUS = new Set([401, 403, 404, 408, 429]);
 const AWAY_NAMES = new Set(['TimeoutError', 'CredentialsProviderError', 'NoSuchBucket']);
@@ -81,9 +88,9 @@ export class S3AudioStore extends AudioStore {
     const header = range ? { Range: `bytes=${range.start}-${range.end - 1}` } : {};
     const { Body } = await this.client
       .send(new GetObjectCommand({ ...this.object(id), ...header }))
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         if (statusOf(error) === 416) return { Body: undefined };
-        throw isMissing(error) ? new NotFoundError('Audio') : error;
+        throw (await this.isMissing(error)) ? new NotFoundError('Audio') : error;
       });
     if (Body) yield* Body as Readable;
   }
@@ -95,10 +102,33 @@ export class S3AudioStore extends AudioStore {
 
   private async head(id: string): Promise<HeadObjectCommandOutput | null> {
     try {
-      return await this.client.send(new HeadObjectCommand(this.object(id)));
+      return await this.ask((within) => this.client.send(new HeadObjectCommand(this.object(id)), within));
     } catch (error) {
-      if (isMissing(error)) return null;
+      if (await this.isMissing(error)) return null;
       throw error;
+    }
+  }
+
+  /**
+   * Whether there is no such object. To HEAD, S3 answers the same 404 where there is no such bucket, and then it knows nothing of
+   * the audio: the bucket is asked for.
+   *
+   * @throws what the bucket's absence was told by: the archive is away
+   */
+  private async isMissing(error: unknown): Promise<boolean> {
+    const { name } = error as Error;
+    if (name === 'NoSuchBucket' || statusOf(error) !== 404) return false;
+    await this.check();
+    return true;
+  }
+
+  /** @throws DOMException `TimeoutError` when there is no answer in time */
+  private async ask<T>(send: (within: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
+    const abortSignal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    try {
+      return await send({ abortSignal });
+    } catch (error) {
+      throw abortSignal.aborted ? abortSignal.reason : error;
     }
   }
 
@@ -127,23 +157,27 @@ export class S3AudioStore extends AudioStore {
   /** S3 does not say whether there was an object: asked first. */
   async delete(id: string): Promise<boolean> {
     const existed = (await this.head(id)) !== null;
-    if (existed) await this.client.send(new DeleteObjectCommand(this.object(id)));
+    if (existed) await this.ask((within) => this.client.send(new DeleteObjectCommand(this.object(id)), within));
     return existed;
   }
 
-  async *listOlderThan(cutoff: Date): AsyncGenerator<StoredAudio> {
-    const pages = paginateListObjectsV2({ client: this.client }, { Bucket: this.bucket, Prefix: this.prefix });
-    for await (const { Contents = [] } of pages) {
-      for (const { Key: key = '', LastModified: modified } of Contents) {
+  async *listOlderThan(cutoff: Date, under = ''): AsyncGenerator<StoredAudio> {
+    const where = { Bucket: this.bucket, Prefix: this.prefix + under };
+    let next: string | undefined;
+    do {
+      const list = new ListObjectsV2Command({ ...where, ContinuationToken: next });
+      const page: ListObjectsV2CommandOutput = await this.ask((within) => this.client.send(list, within));
+      for (const { Key: key = '', LastModified: modified } of page.Contents ?? []) {
         if (!modified || modified >= cutoff) continue;
         const found = await this.stat(key.slice(this.prefix.length));
         if (found) yield found;
       }
-    }
+      next = page.NextContinuationToken;
+    } while (next !== undefined);
   }
 
   async check(): Promise<void> {
-    await this.client.send(new HeadBucketCommand({ Bucket: this.bucket }));
+    await this.ask((within) => this.client.send(new HeadBucketCommand({ Bucket: this.bucket }), within));
   }
 
   override async removeAbandoned(of: { before: Date; under: string } | { id: string }): Promise<number> {
@@ -153,12 +187,12 @@ export class S3AudioStore extends AudioStore {
     let count = 0;
     let next: { KeyMarker?: string; UploadIdMarker?: string } | null = {};
     while (next) {
-      const page: ListMultipartUploadsCommandOutput = await this.client.send(
-        new ListMultipartUploadsCommand({ ...where, ...next }),
-      );
+      const list = new ListMultipartUploadsCommand({ ...where, ...next });
+      const page: ListMultipartUploadsCommandOutput = await this.ask((within) => this.client.send(list, within));
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (!isMeant(Key, Initiated)) continue;
-        await this.client.send(new AbortMultipartUploadCommand({ Bucket: this.bucket, Key, UploadId }));
+        const abort = new AbortMultipartUploadCommand({ Bucket: this.bucket, Key, UploadId });
+        await this.ask((within) => this.client.send(abort, within));
         count += 1;
       }
       next = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : null;
@@ -209,9 +243,4 @@ function fromHeader(value: string): unknown {
 
 function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
-}
-
-function isMissing(error: unknown): boolean {
-  const { name } = error as Error;
-  return name !== 'NoSuchBucket' && (name === 'NoSuchKey' || name === 'NotFound' || statusOf(error) === 404);
 }

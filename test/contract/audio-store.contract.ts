@@ -25,9 +25,9 @@ export async function put(store: AudioStore, bytes: Buffer, pieces = [64 * 1024]
   return sink.id;
 }
 
-async function listed(store: AudioStore, cutoff: Date): Promise<string[]> {
+async function listed(store: AudioStore, cutoff: Date, under?: string): Promise<string[]> {
   const ids = [];
-  for await (const file of store.listOlderThan(cutoff)) ids.push(file.id);
+  for await (const file of store.listOlderThan(cutoff, under)) ids.push(file.id);
   return ids;
 }
 
@@ -171,6 +171,12 @@ export function audioStoreContract(name: string, contract: AudioStoreContract): 
       expect(found.indexOf(first)).toBeGreaterThanOrEqual(0);
       expect(found.indexOf(second)).toBeGreaterThanOrEqual(found.indexOf(first));
       expect(await listed(store, new Date((await store.stat(first))!.uploadedAt))).not.toContain(first);
+    });
+
+    it('lists only files whose id starts as asked', async () => {
+      const [ours, others] = ['0a11ce000000000000000001', '0b0b00000000000000000001'];
+      for (const id of [ours, others]) await put(store, Buffer.from('1'), [1], id);
+      expect(await listed(store, later(), '0a11ce')).toEqual([ours]);
     });
 
     it('lets a reader leave in the middle', async () => {

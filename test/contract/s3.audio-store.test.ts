@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { jest } from '@jest/globals';
 import {
   CreateMultipartUploadCommand,
@@ -9,8 +10,10 @@ import {
   ListMultipartUploadsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { NotFoundError } from '../../src/common/app-error.js';
 import { loadConfig } from '../../src/config/config.js';
 import { S3AudioStore } from '../../src/storage/s3.audio-store.js';
+import { S3Proxy } from '../support/s3-proxy.js';
 import { S3Server, describeWithS3 } from '../support/s3-server.js';
 import { audioStoreContract } from './audio-store.contract.js';
 
@@ -142,6 +145,41 @@ describeWithS3('audio in S3', () => {
       const wrong = new S3AudioStore(loadConfig({ ...server.settings(server.url, 'no-such-bucket') }));
       await expect(wrong.check()).rejects.toThrow();
       wrong.close();
+    });
+
+    it.each<[string, (wrong: S3AudioStore) => Promise<unknown>]>([
+      ['stat', (wrong) => wrong.stat('x')],
+      ['open', (wrong) => buffer(wrong.open('x'))],
+      ['annotate', (wrong) => wrong.annotate('x', { status: 'y' })],
+      ['delete', (wrong) => wrong.delete('x')],
+    ])('%s never takes a missing bucket for a missing object', async (_what, ask) => {
+      const wrong = new S3AudioStore(loadConfig({ ...server.settings(server.url, 'no-such-bucket') }));
+      const told: unknown = await ask(wrong).catch((error: unknown) => error);
+      wrong.close();
+      expect(told).toBeInstanceOf(Error);
+      expect(told).not.toBeInstanceOf(NotFoundError);
+      expect(wrong.isAway(told)).toBe(true);
+    });
+
+    it('says within seconds that a bucket which takes requests and never answers is away', async () => {
+      const proxy = await S3Proxy.start(server.port);
+      proxy.hangs = true;
+      const hung = new S3AudioStore(loadConfig(server.settings(proxy.url)));
+      const began = performance.now();
+      const told = await Promise.all(
+        [
+          () => hung.stat('x'),
+          () => hung.delete('x'),
+          () => hung.check(),
+          () => hung.removeAbandoned({ id: 'x' }),
+          () => hung.listOlderThan(new Date()).next(),
+        ].map((ask) => ask().catch((error: unknown) => error)),
+      );
+      expect((performance.now() - began) / 1000).toBeLessThan(20);
+      expect(told.map((error) => hung.isAway(error))).toEqual(Array(5).fill(true));
+      hung.close();
+      proxy.release();
+      await proxy.close();
     });
   });
 });

@@ -10,6 +10,8 @@ export class S3Proxy {
   slowedDown = 0;
   /** Parts of multipart uploads are never answered while it is set. */
   holdsParts = false;
+  /** Nothing is answered while it is set. */
+  hangs = false;
   /** How many were not. */
   held = 0;
   /** How many multipart uploads were asked to be given up. */
@@ -45,7 +47,7 @@ export class S3Proxy {
       return;
     }
     const { method, url, headers } = from;
-    if (this.holdsParts && url?.includes('partNumber=')) {
+    if (this.hangs || (this.holdsParts && url?.includes('partNumber='))) {
       this.held += 1;
       this.waiting.add(to);
       from.resume();
@@ -69,6 +71,7 @@ export class S3Proxy {
   /** Cuts the requests that were held: their senders try again. */
   release(): void {
     this.holdsParts = false;
+    this.hangs = false;
     for (const response of this.waiting) response.destroy();
     this.waiting.clear();
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
@@ -82,6 +82,14 @@ export class S3Server {
         () => false,
       );
     await until('the S3 server answers', answers, Boolean);
+  }
+
+  /** A bucket is a folder: under another name it is missing, with all that is in it. */
+  async renameBucket(from: string, to: string): Promise<void> {
+    for (const name of ['data', 'meta']) {
+      const path = (bucket: string) => join(this.folder, name, bucket);
+      if (existsSync(path(from))) await rename(path(from), path(to));
+    }
   }
 
   async kill(): Promise<void> {
