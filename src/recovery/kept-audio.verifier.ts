@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
+import { ARCHIVE_FOLDERS } from '../archive/archive-key.js';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import type { StoredAudio } from '../storage/audio-store.js';
 import { ArchiveWrites } from '../uploads/archive-writes.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
 import type { KeptAudio } from '../uploads/kept-audio.schema.js';
@@ -36,10 +38,13 @@ export class KeptAudioVerifier {
    * @throws AppError `archive_away`
    */
   async *findings(deep: boolean, looked: Looked): AsyncGenerator<Finding> {
-    const old = { updated_at: { $lt: new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000) } };
-    for await (const audio of this.keeper.kept.find(old, { sort: { _id: 1 }, batchSize: BATCH })) {
-      if (await this.isUnwanted(audio)) yield withoutRow(audio);
-      if (audio.state === 'live') yield* this.wrongWith(audio, deep, looked);
+    const old = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
+    for await (const audio of this.keeper.kept.find({}, { sort: { _id: 1 }, batchSize: BATCH })) {
+      const isOld = audio.updated_at < old;
+      if (isOld && (await this.isUnwanted(audio))) yield withoutRow(audio);
+      if (isOld && audio.state === 'live') yield* this.wrongWith(audio, deep, looked);
+      // However young: each attempt to store it anew, and there may be many, makes it so.
+      if (audio.state === 'storing') yield* this.lost(audio);
     }
     if (deep) yield* this.unnamed();
   }
@@ -49,11 +54,20 @@ export class KeptAudioVerifier {
     const actual = await this.examine(audio, deep, looked).catch((error: unknown) => {
       throw this.archives.translated(audio.store, error);
     });
-    if (actual === audio.sha256 || !(await this.isStillLive(audio))) return;
-    const kept = { kept_id: audio._id, kept_state: 'kept' as const };
-    const rows = this.ledger.rows.find(kept, { projection: ROW_FIELDS, batchSize: BATCH });
-    for await (const row of rows as AsyncIterable<KeepingRow>)
+    if (actual === audio.sha256 || !(await this.isStill(audio))) return;
+    for await (const row of this.keeping(audio))
       yield actual === null ? withoutFile(row, audio) : altered(row, audio, actual);
+  }
+
+  /** A row keeps what is stored and was checked: where that is being stored again, its bytes were found to be gone. */
+  private async *lost(audio: KeptAudio): AsyncGenerator<RecordWithoutFile> {
+    // Looked at again after the row: it may be kept since the storing ended well.
+    for await (const row of this.keeping(audio)) if (await this.isStill(audio)) yield withoutFile(row, audio);
+  }
+
+  private keeping({ _id }: KeptAudio): AsyncIterable<KeepingRow> {
+    const kept = { kept_id: _id, kept_state: 'kept' as const };
+    return this.ledger.rows.find(kept, { projection: ROW_FIELDS, batchSize: BATCH });
   }
 
   /** Whoever gives a reference up deletes the audio after it: it must still be there. */
@@ -76,13 +90,27 @@ export class KeptAudioVerifier {
     return hash.digest('hex');
   }
 
-  private async isStillLive({ _id, key }: KeptAudio): Promise<boolean> {
-    return (await this.keeper.kept.findOne({ _id, key, state: 'live' })) !== null;
+  private async isStill({ _id, key, state }: KeptAudio): Promise<boolean> {
+    return (await this.keeper.kept.findOne({ _id, key, state })) !== null;
   }
 
   private async *unnamed(): AsyncGenerator<FileWithoutRecord> {
-    const files = this.archives.of(this.archives.name).listOlderThan(new Date(Date.now() - YOUNG_MS));
-    for await (const { id, size, uploadedAt, metadata } of files) {
+    const { name } = this.archives;
+    // The rest of an S3 bucket is somebody else's.
+    for (const under of name === 's3' ? ARCHIVE_FOLDERS : ['']) yield* this.unnamedUnder(under);
+  }
+
+  private async *archived(under: string): AsyncGenerator<StoredAudio> {
+    const { name } = this.archives;
+    try {
+      yield* this.archives.of(name).listOlderThan(new Date(Date.now() - YOUNG_MS), under);
+    } catch (error) {
+      throw this.archives.translated(name, error);
+    }
+  }
+
+  private async *unnamedUnder(under: string): AsyncGenerator<FileWithoutRecord> {
+    for await (const { id, size, uploadedAt, metadata } of this.archived(under)) {
       if ((await this.keeper.names(id)) || (await this.writes.knows(id))) continue;
       const uploadId = metadata['upload_id'];
       const isOurs = typeof uploadId === 'string' && mongo.ObjectId.isValid(uploadId);
