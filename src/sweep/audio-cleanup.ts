@@ -64,9 +64,10 @@ export class AudioCleanup {
     if (row.file_id?.toHexString() !== file.id) return null;
     if (row.state === 'superseded' || row.state === 'duplicate') return row.state;
     if (row.state === 'failed') return 'failed_upload';
-    if (row.state !== 'committed') return null;
+    // What is kept is kept whether or not it was understood: while the row stands, it stays here or moves into the archive.
+    if (row.state !== 'committed' || row.retain_audio) return null;
     const transcription = row.stages.transcription;
-    if (transcription?.state === 'done') return row.retain_audio ? null : 'transcribed';
+    if (transcription?.state === 'done') return 'transcribed';
     if (transcription?.state !== 'failed') return null;
     if (transcription.dismissed_at) return 'dismissed';
     const failedAt = transcription.finished_at ?? row.updated_at;

@@ -163,6 +163,20 @@ describe('cleanup', () => {
     await alice.delete(`/api/sessions/${session}`);
   });
 
+  it('leaves what a session keeps, though its transcription failed long ago or was dismissed; erasing takes it', async () => {
+    const session = await alice.session([], { id: 'kept-though-failed', retain_audio: true });
+    const failed = [await failedAnswer(session, 'expired', 200), await failedAnswer(session, 'dismissed', 200)];
+    expect((await admin.delete(`/api/admin/dead-letters/${failed[1]!.upload_id}`)).status).toBe(200);
+    expect((await cleanup('?hours=0')).body).toEqual({ deleted_count: 0, freed_bytes: 0, files: [] });
+    for (const { upload_id, bytes } of failed) {
+      const { authorization } = alice;
+      const heard = await fetch(`${alice.url}/api/uploads/${upload_id}/audio`, { headers: { authorization } });
+      expect(Buffer.from(await heard.arrayBuffer()).equals(bytes)).toBe(true);
+    }
+    expect((await alice.delete(`/api/sessions/${session}`)).body).toMatchObject({ audio_files: 2 });
+    for (const { file_id } of failed) expect(await isThere(file_id)).toBe(false);
+  });
+
   it('of a failed answer leaves it shown as failed, and the same bytes are then a new take', async () => {
     const session = await alice.session(['q1']);
     const old = await failedAnswer(session, 'q1', 200);
