@@ -8,6 +8,7 @@ import { variables } from '../../src/config/variables.js';
 interface ComposeService {
   image: string;
   command: string[];
+  env_file?: { path: string; required: boolean }[];
   environment?: Record<string, string>;
   deploy?: { replicas: number };
   healthcheck?: { test: string[] };
@@ -41,6 +42,31 @@ describe('docker-compose.yml', () => {
     expect(Object.keys(environment).filter((name) => !(name in variables))).toEqual([]);
     expect(services[role]?.command).toEqual([role]);
   });
+
+  it.each(['api', 'worker'])(
+    'lets %s have any other setting from .env, such as S3, and keeps to its own network',
+    (role) => {
+      expect(services[role]?.env_file).toEqual([{ path: '.env', required: false }]);
+      const laptop = {
+        HOST: '127.0.0.1',
+        DATA_DIR: '.data',
+        MONGODB_URI: 'mongodb://127.0.0.1',
+        NODE_ENV: 'development',
+      };
+      const archive = { AUDIO_ARCHIVE: 's3', S3_BUCKET: 'interviews', WEBHOOK_ALLOW_PRIVATE: 'true' };
+      const own = environmentOf(role);
+      // As compose does it: what is under `environment` stands above the file.
+      const config = loadConfig({ ...laptop, ...archive, ...own }, { ROLE: role });
+      expect(config).toMatchObject({ ...archive, WEBHOOK_ALLOW_PRIVATE: true });
+      const { HOST, DATA_DIR, MONGODB_URI, NODE_ENV } = config;
+      expect({ HOST, DATA_DIR, MONGODB_URI, NODE_ENV }).toMatchObject({
+        HOST: '0.0.0.0',
+        DATA_DIR: '/data',
+        MONGODB_URI: own['MONGODB_URI'],
+        NODE_ENV: 'production',
+      });
+    },
+  );
 
   it('has every process answer for its health where the image makes it listen', () => {
     for (const [role, variable] of [
