@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import { stagePath } from '../uploads/ledger.js';
+import { stageIn, stagePath } from '../uploads/ledger.js';
 import { STAGES, needsBytes } from '../uploads/upload.schema.js';
 import type { Stage, StageName, Upload } from '../uploads/upload.schema.js';
 
@@ -90,7 +90,7 @@ export function letterRows(
     ...(user_id ? { user_id } : {}),
     ...(session_id ? { session_id } : {}),
     $or: names.map((name) => ({
-      [stagePath(name, 'state')]: 'failed',
+      ...stageIn(name, 'failed'),
       [stagePath(name, 'dismissed_at')]: { $exists: false },
       ...(code ? { [stagePath(name, 'error.code')]: code } : {}),
       ...(since || until ? { [stagePath(name, 'finished_at')]: failedAt } : {}),

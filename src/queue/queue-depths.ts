@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Ledger, stagePath } from '../uploads/ledger.js';
+import { Ledger, stageIn, stagePath } from '../uploads/ledger.js';
 import { STAGES } from '../uploads/upload.schema.js';
 import type { StageName, StageState } from '../uploads/upload.schema.js';
 
@@ -35,14 +35,14 @@ export class QueueDepths {
   private count(stage: StageName, state: WaitingState): Promise<number> {
     return this.ledger.rows.countDocuments({
       state: 'committed',
-      [stagePath(stage, 'state')]: state,
+      ...stageIn(stage, state),
       [stagePath(stage, 'dismissed_at')]: { $exists: false },
     });
   }
 
   private async oldestWaitS(stage: StageName): Promise<number> {
     const [oldest] = await this.ledger.rows
-      .find({ state: 'committed', [stagePath(stage, 'state')]: 'due' })
+      .find({ state: 'committed', ...stageIn(stage, 'due') })
       .sort({ [stagePath(stage, 'due_at')]: 1 })
       .limit(1)
       .toArray();

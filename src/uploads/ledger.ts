@@ -8,7 +8,7 @@ import { nativeCollection } from '../common/mongo-collection.js';
 import { Outbox } from '../events/outbox.js';
 import { owedByText } from './row-events.js';
 import type { Attempt, FinishedPiece, StageError, StageName, Upload, UploadState } from './upload.schema.js';
-import { dueStage } from './upload.schema.js';
+import { TIME_OF, dueStage } from './upload.schema.js';
 
 /** What is known of an upload before its first byte. */
 export type NewUpload = Pick<
@@ -270,3 +270,12 @@ export const CLOSED_STATES: readonly UploadState[] = ['superseded', 'duplicate',
 
 /** The path of a stage's field in a row. */
 export const stagePath = (stage: StageName, field: string): string => `stages.${stage}.${field}`;
+
+/**
+ * The conditions of a filter for rows whose stage is in a state, at any time. The time is there for its index: MongoDB takes one that
+ * is partial only where its key is asked for.
+ */
+export const stageIn = (stage: StageName, state: keyof typeof TIME_OF) => ({
+  [stagePath(stage, 'state')]: state,
+  [stagePath(stage, TIME_OF[state])]: { $gt: new Date(0) },
+});

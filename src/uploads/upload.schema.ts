@@ -30,6 +30,9 @@ export type AudioState = 'stored' | 'deleting' | 'deleted' | 'none';
 
 export type StageState = 'due' | 'processing' | 'done' | 'failed';
 
+/** The time that the index of the stages in each state goes by; it holds no others. */
+export const TIME_OF = { due: 'due_at', processing: 'lease_until', failed: 'finished_at' } as const;
+
 export interface StageError {
   code: string;
   message: string;
@@ -132,18 +135,12 @@ UploadSchema.index(
   { name: 'releasing_updated_at', partialFilterExpression: { kept_state: 'releasing' } },
 );
 for (const stage of STAGES) {
-  UploadSchema.index(
-    { [`stages.${stage}.due_at`]: 1 },
-    { partialFilterExpression: { [`stages.${stage}.state`]: 'due' } },
-  );
-  UploadSchema.index(
-    { [`stages.${stage}.lease_until`]: 1 },
-    { partialFilterExpression: { [`stages.${stage}.state`]: 'processing' } },
-  );
-  UploadSchema.index(
-    { [`stages.${stage}.finished_at`]: 1 },
-    { partialFilterExpression: { [`stages.${stage}.state`]: 'failed' } },
-  );
+  for (const [state, time] of Object.entries(TIME_OF)) {
+    UploadSchema.index(
+      { [`stages.${stage}.${time}`]: 1 },
+      { partialFilterExpression: { [`stages.${stage}.state`]: state } },
+    );
+  }
 }
 
 /** A fresh stage that may run at once. */
