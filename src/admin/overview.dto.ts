@@ -7,7 +7,10 @@ export class QueueOverview {
   @ApiProperty({ description: 'Waiting.', example: 4 }) due!: number;
   @ApiProperty({ example: 2 }) processing!: number;
   @ApiProperty({ example: 1 }) failed!: number;
-  @ApiProperty({ description: 'Of the one that is due the longest; 0 when none is.', example: 1.2 })
+  @ApiProperty({
+    description: 'Of the one that waits the longest, through every try that failed; 0 when none waits.',
+    example: 1.2,
+  })
   oldest_wait_seconds!: number;
 }
 

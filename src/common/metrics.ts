@@ -80,7 +80,7 @@ export class Metrics {
   });
   readonly queueOldestWait = new Gauge({
     name: 'vivavoce_queue_oldest_wait_seconds',
-    help: 'How long the stage that is due the longest has waited; 0 when none is.',
+    help: 'How long the stage that waits the longest has waited, through every try that failed; 0 when none waits.',
     labelNames: ['queue'] as const,
     registers: [this.registry],
   });

@@ -235,7 +235,13 @@ export const variables = {
   ),
   ALERT_FAILURE_PERCENT: number(5, 0, 100, '%', 'Alert: more stages, or uploads, than this failed in 5 minutes.'),
   ALERT_BACKLOG: int(1000, 0, 10000000, 'stages', 'Alert: more than this wait in a queue.'),
-  ALERT_OLDEST_WAIT_S: int(300, 1, 604800, 's', 'Alert: a stage has waited longer than this.'),
+  ALERT_OLDEST_WAIT_S: int(
+    300,
+    1,
+    604800,
+    's',
+    'Alert: a stage has waited longer than this, tries that failed included.',
+  ),
   ALERT_DEAD_LETTERS: int(5, 0, 1000000, 'letters', 'Alert: more new dead letters than this in 30 minutes.'),
   ALERT_SPACE_PERCENT: number(
     10,

@@ -92,6 +92,7 @@ function kinds(late: Date, veryLate: Date): Kind[] {
         since: ({ stages }) => stages[stage]?.lease_until,
       },
       {
+        // From its last try on, not from its first: nothing is stuck that is tried again and again, and how long it waits an alert tells.
         reason: 'stage_waiting',
         stage,
         filter: {

@@ -42,6 +42,8 @@ export interface Stage {
   state: StageState;
   /** When it may run next. */
   due_at: Date;
+  /** When it became due at first, or by hand: no try that fails changes it. Rows of earlier versions have none. */
+  waiting_since?: Date;
   /** Counted at the claim. */
   attempts: number;
   /** How often a job was made for it; part of the Bull job id. */
@@ -148,6 +150,7 @@ export function dueStage(now: Date): Stage {
   return {
     state: 'due',
     due_at: now,
+    waiting_since: now,
     attempts: 0,
     dispatch: 1,
     token: null,

@@ -12,7 +12,7 @@ type Filter = Record<string, unknown>;
 
 /** Indexes that hold only the stages in one state. */
 const partial = UploadSchema.indexes().flatMap(([keys, options]) => {
-  const [field, state] = Object.entries((options?.partialFilterExpression ?? {}))[0] ?? [];
+  const [field, state] = Object.entries(options?.partialFilterExpression ?? {})[0] ?? [];
   return field?.startsWith('stages.') ? [{ key: Object.keys(keys)[0]!, field, state }] : [];
 });
 
@@ -63,6 +63,36 @@ describe('how much each queue holds', () => {
     await holds({ state: 'done', finished_at: new Date() });
     await ledger.rows.insertOne({ state: 'superseded', stages: { transcription: dueStage(new Date()) } } as Upload);
     expect((await read()).depth).toEqual({ due: 3, processing: 2, failed: 1 });
+  });
+
+  describe('and how long the oldest has waited', () => {
+    const failedOnce = { error: { code: 'engine_failed', message: 'It failed.' } };
+    const oldest = async () => Math.floor((await read()).oldestWaitS);
+
+    it('is nothing where none waits, however long a first try takes', async () => {
+      await holds({ ...held(new Date()), waiting_since: secondsAgo(400), due_at: secondsAgo(400) });
+      await holds({ state: 'failed', finished_at: new Date(), waiting_since: secondsAgo(500), ...failedOnce });
+      expect(await oldest()).toBe(0);
+    });
+
+    it('counts through the tries that failed: while it waits for the next one, and during that', async () => {
+      await holds({ waiting_since: secondsAgo(40) }, {});
+      expect(await oldest()).toBe(40);
+      await holds({ waiting_since: secondsAgo(50), due_at: secondsAgo(-60), ...failedOnce });
+      expect(await oldest()).toBe(50);
+      await holds({ ...held(new Date()), waiting_since: secondsAgo(60), ...failedOnce });
+      expect(await oldest()).toBe(60);
+    });
+
+    it('is told of a row of an earlier version by when it was due last', async () => {
+      await holds({ waiting_since: secondsAgo(40), due_at: secondsAgo(10) });
+      const before = dueStage(secondsAgo(30));
+      delete before.waiting_since;
+      await ledger.rows.insertOne({ state: 'committed', stages: { transcription: before } } as Upload);
+      expect(await oldest()).toBe(40);
+      await ledger.rows.deleteOne({ 'stages.transcription.waiting_since': { $exists: true } });
+      expect(await oldest()).toBe(30);
+    });
   });
 
   it('is asked by the keys of the indexes that hold nothing else: the ledger is never gone through', async () => {
