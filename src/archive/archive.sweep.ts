@@ -25,17 +25,17 @@ export class ArchiveSweep implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.sweeper.also('kept_audio_releases', (dryRun) => this.keeper.releaseOverdue(dryRun));
-    this.sweeper.also('kept_audio_unlinked', (dryRun) => this.keeper.collectUnlinked(dryRun));
-    this.sweeper.also('archive_leftovers', (dryRun) => this.writes.empty(dryRun));
-    this.scheduler.addRare(() => this.removeAbandoned());
+    this.sweeper.also('kept_audio_releases', (...how) => this.keeper.releaseOverdue(...how));
+    this.sweeper.also('kept_audio_unlinked', (...how) => this.keeper.collectUnlinked(...how));
+    this.sweeper.also('archive_leftovers', (...how) => this.writes.empty(...how));
+    this.scheduler.addRare((signal) => this.removeAbandoned(signal));
   }
 
-  private async removeAbandoned(): Promise<void> {
+  private async removeAbandoned(signal: AbortSignal): Promise<void> {
     const before = new Date(Date.now() - this.config.S3_ABANDONED_UPLOAD_H * HOUR_MS);
     const archive = this.archives.of(this.archives.name);
     let count = 0;
-    for (const under of ARCHIVE_FOLDERS) count += await archive.removeAbandoned({ before, under });
+    for (const under of ARCHIVE_FOLDERS) if (!signal.aborted) count += await archive.removeAbandoned({ before, under });
     if (count > 0) this.log.pino.info({ count }, 'Multipart uploads removed that were cut short');
   }
 }

@@ -37,10 +37,14 @@ export class AudioCleanup {
     private readonly log: Log,
   ) {}
 
-  /** @param dryRun says what would go, and deletes nothing */
-  async run(hours: number, dryRun = false): Promise<CleanupReport> {
+  /**
+   * @param dryRun says what would go, and deletes nothing
+   * @param signal ends it early
+   */
+  async run(hours: number, dryRun = false, signal?: AbortSignal): Promise<CleanupReport> {
     const report: CleanupReport = { deleted_count: 0, freed_bytes: 0, files: [] };
     for await (const file of this.store.listOlderThan(new Date(Date.now() - hours * HOUR_MS))) {
+      if (signal?.aborted) break;
       const uploadId = file.metadata['upload_id'];
       if (typeof uploadId !== 'string' || !mongo.ObjectId.isValid(uploadId)) continue;
       const row = await this.ledger.find(uploadId);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { mongo } from 'mongoose';
+import { raceAbort } from '../common/race-abort.js';
 import { Config } from '../config/config.js';
 import { Dispatcher } from '../queue/dispatcher.js';
 import { Ledger, stagePath } from '../uploads/ledger.js';
@@ -27,9 +28,9 @@ export class LostJobs {
   ) {}
 
   /** Hands them to Bull again, and counts them. */
-  async find(dryRun: boolean): Promise<number> {
+  async find(dryRun: boolean, signal: AbortSignal): Promise<number> {
     let count = 0;
-    for (const stage of STAGES) count += await this.ofStage(stage, dryRun);
+    for (const stage of STAGES) count += await this.ofStage(stage, dryRun, signal);
     return count;
   }
 
@@ -41,7 +42,7 @@ export class LostJobs {
     return true;
   }
 
-  private async ofStage(stage: StageName, dryRun: boolean): Promise<number> {
+  private async ofStage(stage: StageName, dryRun: boolean, signal: AbortSignal): Promise<number> {
     const from = this.reached.get(stage) ?? new Date(0);
     const grace = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
     const filter = {
@@ -60,13 +61,14 @@ export class LostJobs {
     let [seen, count] = [0, 0];
     let batch: Waiting[] = [];
     const lookAt = async () => {
-      const live = batch.length > 0 ? await this.dispatcher.withLiveJob(batch, stage) : new Set();
+      const live = batch.length > 0 ? await raceAbort(this.dispatcher.withLiveJob(batch, stage), signal) : new Set();
       const lost = batch.filter(({ _id }) => !live.has(_id.toHexString()));
       batch = [];
-      for (const row of lost) if (dryRun || (await this.replace(row, stage))) count += 1;
+      for (const row of lost) if (!signal.aborted && (dryRun || (await this.replace(row, stage)))) count += 1;
     };
     this.reached.delete(stage);
     for await (const row of due) {
+      if (signal.aborted) return count;
       batch.push(row);
       if (++seen === MOST) this.reached.set(stage, row.stages[stage]?.due_at ?? new Date(0));
       if (batch.length === BATCH) await lookAt();

@@ -1,59 +1,55 @@
 import { Injectable } from '@nestjs/common';
-import type { OnApplicationShutdown } from '@nestjs/common';
+import type { OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
 import { InjectQueue } from '@nestjs/bull';
 import { InjectConnection } from '@nestjs/mongoose';
 import type { Queue } from 'bull';
-import { mongo } from 'mongoose';
+import type { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { runWithCorrelation } from '../common/correlation.js';
 import { Log } from '../common/logging.js';
-import { isDuplicateKey, isMongoAway } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
+import { raceAbort } from '../common/race-abort.js';
 import { Config } from '../config/config.js';
 import { SWEEP_QUEUE } from '../queue/queues.js';
-import { AudioCleanup } from './audio-cleanup.js';
-import { Sweeper, sweepId } from './sweeper.js';
-
-interface Lock {
-  _id: string;
-  owner: string;
-  until: Date;
-  /** When old audio was last looked for. */
-  cleaned_at?: Date;
-}
+import { RareSteps } from './rare-steps.js';
+import type { RareStep } from './rare-steps.js';
+import { SweepLock, sweepId } from './sweep.lock.js';
+import type { Lock } from './sweep.lock.js';
+import { Sweeper } from './sweeper.js';
 
 const LOCK = 'sweep';
-const CLEANUP_EVERY_MS = 3_600_000;
 const JOB_ID = 'periodic';
+/** What does not end when it is asked to is left alone at shutdown: every step may be cut off anywhere, as by a kill. */
+const PATIENCE_MS = 2000;
 
 /**
  * Sweeps at `SWEEP_INTERVAL_S`, one at a time over all replicas: a repeatable Bull job says when, a lock in MongoDB makes sure.
  * The job is added again at each interval, since it goes when Redis is emptied; where Redis is away the sweep runs all the same.
  */
 @Injectable()
-export class SweepScheduler implements OnApplicationShutdown {
+export class SweepScheduler implements OnModuleDestroy, OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> | null = null;
-  private readonly rare: (() => Promise<unknown>)[] = [];
+  private readonly stopping = new AbortController();
   private readonly locks: mongo.Collection<Lock>;
-  /** A sweeper that died is followed as soon as a worker that died. */
-  private readonly leaseMs: number;
+  private readonly lock: SweepLock;
 
   constructor(
     @InjectQueue(SWEEP_QUEUE) private readonly queue: Queue,
     @InjectConnection() connection: Connection,
     private readonly sweeper: Sweeper,
-    private readonly cleanup: AudioCleanup,
+    private readonly rare: RareSteps,
     private readonly config: Config,
     private readonly log: Log,
   ) {
     this.locks = nativeCollection<Lock>(connection, 'locks');
-    this.leaseMs = config.STAGE_LEASE_S * 1000;
+    // A sweeper that died is followed as soon as a worker that died.
+    this.lock = new SweepLock(this.locks, LOCK, config.STAGE_LEASE_S * 1000);
   }
 
-  /** Has `step` run as often as old audio is cleaned up, within the sweep's lock. */
-  addRare(step: () => Promise<unknown>): void {
-    this.rare.push(step);
+  /** Has `step` run as often as old audio is cleaned up, beside the sweep. */
+  addRare(step: RareStep): void {
+    this.rare.add(step);
   }
 
   start(): void {
@@ -74,8 +70,9 @@ export class SweepScheduler implements OnApplicationShutdown {
       .catch((error: unknown) => this.log.pino.warn({ err: error }, 'Sweep not scheduled'));
   }
 
-  /** One sweep, unless another is under way anywhere. */
+  /** One sweep, unless another is under way anywhere, or the process is stopping. */
   async once(): Promise<void> {
+    if (this.stopping.signal.aborted) return;
     this.running ??= runWithCorrelation(sweepId(), () => this.locked()).finally(() => {
       this.running = null;
     });
@@ -83,55 +80,21 @@ export class SweepScheduler implements OnApplicationShutdown {
   }
 
   private async locked(): Promise<void> {
-    const owner = sweepId();
-    if (!(await this.acquire(owner))) return;
-    const renewal = setInterval(() => void this.renew(owner).catch(() => undefined), this.leaseMs / 3);
-    try {
-      await this.sweeper.sweep();
-      await this.cleanOldAudio();
-    } finally {
-      clearInterval(renewal);
-      await this.locks.updateOne({ _id: LOCK, owner }, { $set: { until: new Date(0) } });
-    }
+    const { signal: stopping } = this.stopping;
+    const isOurs = await this.lock.hold(stopping, async (signal) => {
+      await this.sweeper.sweep(false, signal);
+      if (!signal.aborted) await this.locks.updateOne({ _id: LOCK }, { $set: { swept_at: new Date() } });
+    });
+    if (isOurs) this.rare.start(stopping);
   }
 
-  private async cleanOldAudio(): Promise<void> {
-    const lock = await this.locks.findOne({ _id: LOCK });
-    if (lock?.cleaned_at && Date.now() - lock.cleaned_at.getTime() < CLEANUP_EVERY_MS) return;
-    for (const step of [() => this.cleanup.run(this.config.AUDIO_RETENTION_H), ...this.rare]) {
-      try {
-        await step();
-      } catch (error) {
-        // One step's trouble (S3 away, say) must not keep the others from their work, nor have all of it done at every sweep.
-        this.log.pino.warn({ err: error }, 'Rare step of the sweep failed, the next time will do it');
-        if (isMongoAway(error)) return;
-      }
-    }
-    await this.locks.updateOne({ _id: LOCK }, { $set: { cleaned_at: new Date() } });
-  }
-
-  private async acquire(owner: string): Promise<boolean> {
-    const until = new Date(Date.now() + this.leaseMs);
-    const { modifiedCount } = await this.locks.updateOne(
-      { _id: LOCK, until: { $lt: new Date() } },
-      { $set: { owner, until } },
-    );
-    if (modifiedCount === 1) return true;
-    try {
-      await this.locks.insertOne({ _id: LOCK, owner, until });
-      return true;
-    } catch (error) {
-      if (isDuplicateKey(error)) return false;
-      throw error;
-    }
-  }
-
-  private async renew(owner: string): Promise<void> {
-    await this.locks.updateOne({ _id: LOCK, owner }, { $set: { until: new Date(Date.now() + this.leaseMs) } });
+  onModuleDestroy(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.stopping.abort();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.running?.catch(() => undefined);
+    const ended = Promise.allSettled([this.running, this.rare.settled()]);
+    await raceAbort(ended, AbortSignal.timeout(PATIENCE_MS)).catch(() => undefined);
   }
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { mongo } from 'mongoose';
 import { Log } from '../common/logging.js';
@@ -29,13 +28,16 @@ export const MOST_ERASURES = 100;
 /** What one sweep put right, by step. */
 export type SweepReport = Record<string, number>;
 
+/** What a step is told: how many it put right, or would, is its answer. `signal` asks it to end early; the next sweep goes on. */
+type Step = (dryRun: boolean, signal: AbortSignal) => Promise<number>;
+
 /**
  * Finishes what was cut short. Every step looks for rows that say what is missing, does it by the same conditional updates as the
  * first time, and can be repeated; so it is safe beside running uploads and workers.
  */
 @Injectable()
 export class Sweeper {
-  private readonly further: [string, (dryRun: boolean) => Promise<number>][] = [];
+  private readonly further: [string, Step][] = [];
 
   constructor(
     private readonly ledger: Ledger,
@@ -51,29 +53,34 @@ export class Sweeper {
     private readonly log: Log,
   ) {}
 
-  /** Has a feature's own step run after the others. It counts what it put right, or would. */
-  also(name: string, step: (dryRun: boolean) => Promise<number>): void {
+  /** Has a feature's own step run after the others. */
+  also(name: string, step: Step): void {
     this.further.push([name, step]);
   }
 
-  /** @param dryRun counts what each step would look at, and puts nothing right */
-  async sweep(dryRun = false): Promise<SweepReport> {
+  /**
+   * @param dryRun counts what each step would look at, and puts nothing right
+   * @param signal ends it early
+   */
+  async sweep(dryRun = false, signal = new AbortController().signal): Promise<SweepReport> {
     const report: SweepReport = {};
-    const steps: [string, () => Promise<number>][] = [
-      ['half_written_uploads', () => this.halfWritten(dryRun)],
-      ['links', () => this.links(dryRun)],
-      ['expired_leases', () => this.expiredLeases(dryRun)],
-      ['projections', () => this.projections(dryRun)],
-      ['lost_jobs', () => this.lostJobs.find(dryRun)],
-      ['audio_deletions', () => this.audioDeletions(dryRun)],
-      ['erasures', () => this.erasures(dryRun)],
-      ['old_failed_rows', () => this.oldFailedRows(dryRun)],
-      ...this.further.map(([name, step]): [string, () => Promise<number>] => [name, () => step(dryRun)]),
+    const steps: [string, Step][] = [
+      ['half_written_uploads', (...how) => this.halfWritten(...how)],
+      ['links', (...how) => this.links(...how)],
+      ['expired_leases', (...how) => this.expiredLeases(...how)],
+      ['projections', (...how) => this.projections(...how)],
+      ['lost_jobs', (...how) => this.lostJobs.find(...how)],
+      ['audio_deletions', (...how) => this.audioDeletions(...how)],
+      ['erasures', (...how) => this.erasures(...how)],
+      ['old_failed_rows', (...how) => this.oldFailedRows(...how)],
+      ...this.further,
     ];
     for (const [name, step] of steps) {
+      if (signal.aborted) break;
       try {
-        report[name] = await step();
+        report[name] = await step(dryRun, signal);
       } catch (error) {
+        if (signal.aborted) break;
         // One step's trouble (Redis away, say) must not keep the others from their work.
         this.log.pino.warn({ err: error, step: name }, 'Sweep step failed');
         // Without MongoDB each further step would only wait for it.
@@ -86,8 +93,8 @@ export class Sweeper {
   }
 
   /** Uploads whose sender, or whose API process, went away. Their bytes were never promised to anyone. */
-  private halfWritten(dryRun: boolean): Promise<number> {
-    return this.each(dryRun, { state: 'uploading', lease_until: { $lt: new Date() } }, async (row) => {
+  private halfWritten(...how: Parameters<Step>): Promise<number> {
+    return this.each(how, { state: 'uploading', lease_until: { $lt: new Date() } }, async (row) => {
       const stillExpired = { _id: row._id, state: 'uploading' as const, lease_until: { $lt: new Date() } };
       const set = {
         state: 'failed',
@@ -105,14 +112,14 @@ export class Sweeper {
   }
 
   /** Committed, but the request died before its target knew. */
-  private links(dryRun: boolean): Promise<number> {
-    return this.each(dryRun, { link_due: true, committed_at: { $lt: this.graceAgo() } }, async (row) => {
+  private links(...how: Parameters<Step>): Promise<number> {
+    return this.each(how, { link_due: true, committed_at: { $lt: this.graceAgo() } }, async (row) => {
       await this.targets.of(row).link(row);
       return true;
     });
   }
 
-  private async expiredLeases(dryRun: boolean): Promise<number> {
+  private async expiredLeases(...how: Parameters<Step>): Promise<number> {
     let count = 0;
     for (const stage of STAGES) {
       const expired = {
@@ -120,7 +127,7 @@ export class Sweeper {
         [stagePath(stage, 'lease_until')]: { $lt: new Date() },
         state: 'committed' as const,
       };
-      count += await this.each(dryRun, expired, async (row) => {
+      count += await this.each(how, expired, async (row) => {
         const verdict = await this.lostWorkers.takeBack(row, stage);
         if (!verdict) return false;
         const fresh = await this.ledger.find(row._id);
@@ -133,25 +140,26 @@ export class Sweeper {
   }
 
   /** The row changed, but its target does not show it for sure. */
-  private projections(dryRun: boolean): Promise<number> {
-    return this.each(dryRun, { projection_due: MARKED, updated_at: { $lt: this.graceAgo() } }, async (row) => {
+  private projections(...how: Parameters<Step>): Promise<number> {
+    return this.each(how, { projection_due: MARKED, updated_at: { $lt: this.graceAgo() } }, async (row) => {
       await this.project(row);
       return true;
     });
   }
 
   /** Deletions that were recorded and not finished. */
-  private audioDeletions(dryRun: boolean): Promise<number> {
-    return this.each(dryRun, { audio_state: 'deleting', updated_at: { $lt: this.graceAgo() } }, async (row) => {
+  private audioDeletions(...how: Parameters<Step>): Promise<number> {
+    return this.each(how, { audio_state: 'deleting', updated_at: { $lt: this.graceAgo() } }, async (row) => {
       await this.deleteAudio(row);
       return true;
     });
   }
 
-  private async erasures(dryRun: boolean): Promise<number> {
+  private async erasures(dryRun: boolean, signal: AbortSignal): Promise<number> {
     const sessions = await this.sessions.erasing(this.graceAgo(), MOST_ERASURES);
     let isAway = false;
     for (const session of dryRun ? [] : sessions) {
+      if (signal.aborted) break;
       try {
         if (isAway && (await this.hasKeptAudio(session))) continue;
         await this.sessionsService.finishErasure(session);
@@ -175,9 +183,9 @@ export class Sweeper {
   }
 
   /** Rows of uploads that never arrived are kept for people to look at, for a while. */
-  private oldFailedRows(dryRun: boolean): Promise<number> {
+  private oldFailedRows(...how: Parameters<Step>): Promise<number> {
     const before = new Date(Date.now() - this.config.FAILED_UPLOAD_RETENTION_D * DAY_MS);
-    return this.each(dryRun, { state: 'failed', audio_state: 'deleted', updated_at: { $lt: before } }, async (row) => {
+    return this.each(how, { state: 'failed', audio_state: 'deleted', updated_at: { $lt: before } }, async (row) => {
       await this.ledger.attempts.deleteMany({ upload_id: row._id });
       return (await this.ledger.rows.deleteOne({ _id: row._id, state: 'failed' })).deletedCount === 1;
     });
@@ -195,12 +203,13 @@ export class Sweeper {
   }
 
   private async each(
-    dryRun: boolean,
+    [dryRun, signal]: Parameters<Step>,
     filter: mongo.Filter<Upload>,
     put: (row: Upload) => Promise<boolean>,
   ): Promise<number> {
     let count = 0;
     for await (const row of this.ledger.rows.find(filter, { limit: MOST, batchSize: 100 })) {
+      if (signal.aborted) break;
       try {
         if (dryRun || (await put(row))) count += 1;
       } catch (error) {
@@ -217,6 +226,3 @@ export class Sweeper {
     return new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
   }
 }
-
-/** Tells one sweep from another in the log and in the lock. */
-export const sweepId = (): string => `sweep-${randomUUID()}`;

@@ -71,11 +71,12 @@ export class ArchiveWrites {
    *
    * @returns how many such keys there were
    */
-  async empty(dryRun: boolean): Promise<number> {
+  async empty(dryRun: boolean, signal: AbortSignal): Promise<number> {
     const overdue = { until: { $lt: new Date() } };
     if (dryRun) return this.writes.countDocuments(overdue);
     const writes = await this.writes.find(overdue).limit(MOST).toArray();
     for (const write of writes) {
+      if (signal.aborted) break;
       try {
         await this.emptyOne(write);
       } catch (error) {

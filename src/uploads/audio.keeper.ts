@@ -179,7 +179,7 @@ export class AudioKeeper {
   }
 
   /** What the requests and workers left: rows that no longer stand for anything. @returns how many there were */
-  async releaseOverdue(dryRun: boolean): Promise<number> {
+  async releaseOverdue(dryRun: boolean, signal: AbortSignal): Promise<number> {
     const before = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
     const overdue = { kept_state: 'releasing' as const, updated_at: { $lt: before } };
     if (dryRun) return this.ledger.rows.countDocuments(overdue);
@@ -188,6 +188,7 @@ export class AudioKeeper {
       .limit(MOST)
       .toArray();
     for (const row of rows) {
+      if (signal.aborted) break;
       try {
         await this.release(row);
       } catch (error) {
@@ -206,7 +207,7 @@ export class AudioKeeper {
    *
    * @returns how many there were
    */
-  async collectUnlinked(dryRun: boolean): Promise<number> {
+  async collectUnlinked(dryRun: boolean, signal: AbortSignal): Promise<number> {
     const before = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
     const unwritten = { key: null, state: 'storing' as const, updated_at: { $lt: before } };
     const found = await this.kept
@@ -215,6 +216,7 @@ export class AudioKeeper {
       .toArray();
     let count = 0;
     for (const { _id } of found) {
+      if (signal.aborted) break;
       if (await this.isReferredTo(_id)) continue;
       try {
         if (!dryRun) await this.collect(_id, 0);

@@ -1,6 +1,12 @@
 import { jest } from '@jest/globals';
+import { getConnectionToken } from '@nestjs/mongoose';
+import type { Connection } from 'mongoose';
+import { Log } from '../../src/common/logging.js';
+import { Config } from '../../src/config/config.js';
+import { AudioCleanup } from '../../src/sweep/audio-cleanup.js';
+import { RareSteps } from '../../src/sweep/rare-steps.js';
 import { SweepScheduler } from '../../src/sweep/sweep.scheduler.js';
-import { type TestService, eventually, startTestService } from '../support/service.js';
+import { type Json, type TestService, eventually, startTestService } from '../support/service.js';
 
 jest.setTimeout(60_000);
 
@@ -28,5 +34,63 @@ describe('what the sweep does once an hour', () => {
     expect([failed, done]).toEqual([1, 1]);
     for (let sweep = 0; sweep < 3; sweep++) await scheduler.once();
     expect([failed, done]).toEqual([1, 1]);
+  });
+
+  /** Has the rare steps be due, with one more. */
+  async function withStep(step: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    service.service.app.get(SweepScheduler, { strict: false }).addRare(step);
+    const hourAgo = new Date(Date.now() - 3_700_000);
+    await eventually(async () =>
+      expect(
+        (await service.db.collection<Json>('locks').updateOne({ _id: 'sweep' }, { $set: { cleaned_at: hourAgo } }))
+          .matchedCount,
+      ).toBe(1),
+    );
+  }
+
+  it('holds up no sweep, is under way once over all replicas, and ends when the process does', async () => {
+    const lock = async (id: string): Promise<Json> => service.db.collection<Json>('locks').findOne({ _id: id });
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const began = new Promise<number>((resolve) => {
+      void withStep(async () => {
+        resolve(Date.now());
+        await ended;
+      });
+    });
+    const at = await began;
+    await eventually(async () => expect((await lock('sweep')).swept_at.getTime()).toBeGreaterThan(at + 1000));
+    // For longer than its lease: it is renewed.
+    await eventually(async () => expect((await lock('sweep-rare')).until.getTime()).toBeGreaterThan(at + 3000));
+
+    const get: typeof service.service.app.get = (type: never) => service.service.app.get(type, { strict: false });
+    const connection = get<Connection>(getConnectionToken());
+    const another = new RareSteps(connection, get(AudioCleanup), get(Config), get(Log));
+    const run = jest.spyOn(get(AudioCleanup), 'run');
+    another.start(new AbortController().signal);
+    await another.settled();
+    expect(run).not.toHaveBeenCalled();
+
+    end();
+    await eventually(async () => expect((await lock('sweep')).cleaned_at.getTime()).toBeGreaterThan(at));
+    another.start(new AbortController().signal);
+    await another.settled();
+    expect(run).not.toHaveBeenCalled();
+  });
+
+  it('is asked to end when the process stops, and left alone if it does not', async () => {
+    const asked = jest.fn();
+    await new Promise<void>((began) => {
+      void withStep((signal) => {
+        began();
+        signal.addEventListener('abort', asked);
+        return new Promise(() => undefined);
+      });
+    });
+    const from = performance.now();
+    await service.service.stop();
+    expect(performance.now() - from).toBeLessThan(10_000);
+    expect(asked).toHaveBeenCalledTimes(1);
+    await service.service.app.get(SweepScheduler, { strict: false }).once();
   });
 });

@@ -53,6 +53,22 @@ describe('a sweep', () => {
     expect(warned).toHaveBeenCalledWith(expect.objectContaining({ upload_id: bad }), 'Row not put right yet');
   });
 
+  it('ends at the row that it is at when it is asked to, and the next one goes on there', async () => {
+    const session = await alice.session();
+    for (const id of [await upload(session), await upload(session, undefined, 'q2')])
+      await change(id, { $set: { projection_due: 'a-mark', updated_at: longAgo() } });
+    const [target, stopping] = [get(AnswerTarget), new AbortController()];
+    const project = jest.spyOn(target, 'project').mockImplementation(() => Promise.resolve(stopping.abort()));
+    const report = await get(Sweeper).sweep(false, stopping.signal);
+    expect(project).toHaveBeenCalledTimes(1);
+    expect(report['projections']).toBe(1);
+    expect(report).not.toHaveProperty('lost_jobs');
+    jest.restoreAllMocks();
+    for (const one of await running.service.rows(session))
+      await change(one._id.toHexString(), { $set: { projection_due: 'a-mark', updated_at: longAgo() } });
+    expect((await sweep())['projections']).toBeGreaterThanOrEqual(2);
+  });
+
   it('does not close a take as the duplicate of one that failed: its bytes may be the only ones', async () => {
     const session = await alice.session();
     const bytes = fresh('answer-0880.webm');
