@@ -11,6 +11,8 @@ import type { StageName, Upload } from '../uploads/upload.schema.js';
 /** Due stages that one sweep looks at, of each kind; the next one goes on where it ended. */
 const MOST = 5000;
 const BATCH = 200;
+/** Longer than Redis takes for a batch: one that hangs must not hold up the sweep, which has more to do. */
+const PATIENCE_MS = 5000;
 
 type Waiting = Pick<Upload, '_id' | 'correlation_id' | 'stages'>;
 
@@ -61,7 +63,8 @@ export class LostJobs {
     let [seen, count] = [0, 0];
     let batch: Waiting[] = [];
     const lookAt = async () => {
-      const live = batch.length > 0 ? await raceAbort(this.dispatcher.withLiveJob(batch, stage), signal) : new Set();
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+      const live = batch.length > 0 ? await raceAbort(this.dispatcher.withLiveJob(batch, stage), inTime) : new Set();
       const lost = batch.filter(({ _id }) => !live.has(_id.toHexString()));
       batch = [];
       for (const row of lost) if (!signal.aborted && (dryRun || (await this.replace(row, stage)))) count += 1;

@@ -19,17 +19,20 @@ import { Sweeper } from './sweeper.js';
 
 const LOCK = 'sweep';
 const JOB_ID = 'periodic';
+/** Intervals without a sweep anywhere, after which Bull is not waited for. */
+const MISSED = 2;
 /** What does not end when it is asked to is left alone at shutdown: every step may be cut off anywhere, as by a kill. */
 const PATIENCE_MS = 2000;
 
 /**
  * Sweeps at `SWEEP_INTERVAL_S`, one at a time over all replicas: a repeatable Bull job says when, a lock in MongoDB makes sure.
- * The job is added again at each interval, since it goes when Redis is emptied; where Redis is away the sweep runs all the same.
+ * The job is added again at each interval, since it goes when Redis is emptied; where Redis is away, or hangs, the sweep runs all the same.
  */
 @Injectable()
 export class SweepScheduler implements OnModuleDestroy, OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> | null = null;
+  private startedAt = 0;
   private readonly stopping = new AbortController();
   private readonly locks: mongo.Collection<Lock>;
   private readonly lock: SweepLock;
@@ -55,19 +58,29 @@ export class SweepScheduler implements OnModuleDestroy, OnApplicationShutdown {
   start(): void {
     this.queue.on('error', (error) => this.log.pino.warn({ err: error, queue: SWEEP_QUEUE }, 'Queue error'));
     this.queue.process(1, () => this.once()).catch(() => undefined);
+    this.startedAt = Date.now();
     const every = this.config.SWEEP_INTERVAL_S * 1000;
     this.timer = setInterval(() => this.tick(every), every);
     this.tick(every);
   }
 
   private tick(every: number): void {
-    if (this.queue.client.status !== 'ready') {
-      void this.once().catch(() => undefined);
-      return;
-    }
+    const isThere = this.queue.client.status === 'ready';
+    void this.sweepInstead(isThere, every).catch(() => undefined);
+    if (!isThere) return;
     this.queue
       .add({}, { jobId: JOB_ID, repeat: { every }, removeOnComplete: true, removeOnFail: 10 })
       .catch((error: unknown) => this.log.pino.warn({ err: error }, 'Sweep not scheduled'));
+  }
+
+  /** A Redis that hangs looks as if it were there: only that nobody has swept tells. */
+  private async sweepInstead(isThere: boolean, every: number): Promise<void> {
+    if (!isThere || Date.now() - (await this.sweptAt()) > MISSED * every) await this.once();
+  }
+
+  private async sweptAt(): Promise<number> {
+    const lock = await this.locks.findOne({ _id: LOCK });
+    return Math.max(this.startedAt, lock?.swept_at?.getTime() ?? 0);
   }
 
   /** One sweep, unless another is under way anywhere, or the process is stopping. */

@@ -154,4 +154,34 @@ describe('a Redis that goes away', () => {
       stand.redis.resume();
     }
   });
+
+  it('by hanging: the sweep runs all the same', async () => {
+    const worker = await stand.worker();
+    const { json } = await user.upload(session, 'q1', noise(session));
+    await until(
+      'it is done',
+      () => stand.row(json.upload_id),
+      (row) => row.stages.analysis?.state === 'done',
+    );
+    stand.redis.pause();
+    try {
+      const rows = stand.database.collection('uploads');
+      const { _id, stages: _, ...rest } = await stand.row(json.upload_id);
+      const long = new Date(Date.now() - 60_000);
+      const { insertedId } = await rows.insertOne({ ...rest, file_id: null, state: 'uploading', lease_until: long });
+      await until(
+        'it is swept',
+        () => stand.row(insertedId.toHexString()),
+        ({ state }) => state === 'failed',
+      );
+      await until(
+        'sweeps go on',
+        () => stand.database.collection<{ _id: string; swept_at: Date }>('locks').findOne({ _id: 'sweep' }),
+        (lock) => lock!.swept_at.getTime() > Date.now() - 500,
+      );
+      expect(worker.isRunning).toBe(true);
+    } finally {
+      stand.redis.resume();
+    }
+  });
 });
