@@ -5,7 +5,7 @@ import { Chaos } from './chaos.js';
 jest.setTimeout(360_000);
 
 const SECONDS = 60;
-/** In the name of the test, so that a run that failed can be had again: FAULTS_SEED=7 scripts/test faults. */
+/** In the name of the test, so that a run that failed can be had again: FAULTS_SEED=7 scripts/test chaos. */
 const SEED = Number(process.env['FAULTS_SEED'] ?? 4);
 
 describe('everything that can be killed, killed under load', () => {
