@@ -1,5 +1,6 @@
+import { mongo } from 'mongoose';
 import { AppError } from './app-error.js';
-import { isMongoAway } from './mongo-errors.js';
+import { areDuplicateKeys, isMongoAway } from './mongo-errors.js';
 
 const refused = (): Error => Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' });
 
@@ -13,5 +14,22 @@ describe('MongoDB being away', () => {
     const archive = new AppError('unavailable', 'archive_away', 'The archive cannot be reached', { cause: refused() });
     expect(isMongoAway(archive)).toBe(false);
     expect(isMongoAway(new Error('not erased', { cause: archive }))).toBe(false);
+  });
+});
+
+describe('an insert of many', () => {
+  const failed = (...codes: number[]) => {
+    const writeErrors = codes.map((code, index) => ({ code, index })) as never;
+    return new mongo.MongoBulkWriteError({ message: 'first', code: codes[0]!, writeErrors }, {} as never);
+  };
+
+  it('lost nothing when all that failed was there already', () => {
+    expect(areDuplicateKeys(failed(11000, 11000))).toBe(true);
+  });
+
+  it('lost something when one failed for another reason, whatever the first says', () => {
+    expect(areDuplicateKeys(failed(11000, 14031))).toBe(false);
+    expect(areDuplicateKeys(failed(14031, 11000))).toBe(false);
+    expect(areDuplicateKeys(Object.assign(new Error('of no write'), { code: 11000 }))).toBe(false);
   });
 });

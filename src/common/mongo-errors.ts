@@ -74,7 +74,23 @@ export function isMongoFull(error: unknown): boolean {
   return false;
 }
 
+const DUPLICATE_KEY = 11000;
+
 /** Whether an insert or update lost against a unique index. */
 export function isDuplicateKey(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === 11000;
+  return error instanceof Error && (error as { code?: unknown }).code === DUPLICATE_KEY;
+}
+
+/**
+ * Whether all that was wrong with an unordered insert of many is that some are there already. Its `code` is that of the first
+ * that failed: another may not have been written at all.
+ */
+export function areDuplicateKeys(error: unknown): boolean {
+  if (!isDuplicateKey(error)) return false;
+  const { writeErrors, result } = error as {
+    writeErrors?: unknown;
+    result?: { getWriteConcernError?: () => unknown };
+  };
+  if (!Array.isArray(writeErrors) || writeErrors.length === 0 || result?.getWriteConcernError?.()) return false;
+  return (writeErrors as { code?: unknown }[]).every(({ code }) => code === DUPLICATE_KEY);
 }

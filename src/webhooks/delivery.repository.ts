@@ -4,7 +4,7 @@ import { InjectConnection } from '@nestjs/mongoose';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { Metrics } from '../common/metrics.js';
-import { isDuplicateKey } from '../common/mongo-errors.js';
+import { areDuplicateKeys } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
 import type { DeliveryState, WebhookAttempt, WebhookDelivery } from './delivery.schema.js';
@@ -35,7 +35,7 @@ export class DeliveryRepository {
     this.attempts = nativeCollection<WebhookAttempt>(connection, 'webhook_attempts');
   }
 
-  /** Records deliveries that are due at once. One that is there already stays as it is. */
+  /** Records deliveries that are due at once. One that is there already stays as it is. @throws when one is not recorded */
   async create(deliveries: NewDelivery[]): Promise<WebhookDelivery[]> {
     if (deliveries.length === 0) return [];
     const now = new Date();
@@ -58,7 +58,7 @@ export class DeliveryRepository {
     try {
       await this.rows.insertMany(rows, { ordered: false });
     } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
+      if (!areDuplicateKeys(error)) throw error;
     }
     return rows;
   }

@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { mongo } from 'mongoose';
 import { Outbox } from '../../src/events/outbox.js';
 import { Sweeper } from '../../src/sweep/sweeper.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
@@ -82,5 +83,31 @@ describe('an event whose process died before it told anybody', () => {
     });
     expect(told().filter((one) => one.startsWith(first))).toEqual([]);
     expect((await service.rows(session))[0]).not.toHaveProperty('owed');
+  });
+
+  it('is told to each webhook, though one was recorded already and the disk was full for the other', async () => {
+    const other = `/other-${count}`;
+    await alice.post('/api/webhooks', { url: receiver.url(other), events: ['answer.completed'] });
+    const id = await answered(fresh('answer-0870.webm'));
+    const insertMany = jest.spyOn(mongo.Collection.prototype, 'insertMany');
+    insertMany.mockImplementationOnce(async function (this: mongo.Collection, [first, second]) {
+      await this.insertOne(first);
+      const writeErrors = [
+        { index: 0, code: 11000, errmsg: 'duplicate key', op: first },
+        { index: 1, code: 14031, errmsg: 'no space', op: second },
+      ] as never;
+      throw new mongo.MongoBulkWriteError({ message: 'duplicate key', code: 11000, writeErrors }, {} as never);
+    });
+    await eventually(async () => {
+      await sweeper.sweep();
+      expect(insertMany).toHaveBeenCalled();
+    });
+    insertMany.mockRestore();
+    await eventually(async () => {
+      await sweeper.sweep();
+      const told = receiver.at(other).map(({ body }) => `${body.data.upload_id} ${body.type}`);
+      expect(told).toEqual([`${id} answer.completed`]);
+    });
+    expect(told().sort()).toEqual([`${id} answer.completed`, `${id} answer.scored`]);
   });
 });
