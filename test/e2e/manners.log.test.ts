@@ -1,4 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
+import { mongo } from 'mongoose';
 import { Public } from '../../src/auth/auth.decorators.js';
 import { correlationId, runWithCorrelation } from '../../src/common/correlation.js';
 import { Log, NestLog } from '../../src/common/logging.js';
@@ -167,6 +168,30 @@ describe('the log itself', () => {
     const { lines, log } = listen();
     log.pino.error({ err: new TypeError('why') }, 'Broke');
     expect(lines[0]?.['err']).toMatchObject({ type: 'TypeError', message: 'why', stack: expect.any(String) });
+  });
+
+  it('an error in a line brings along its code and its cause, and nothing of what it was about', () => {
+    const { lines, log } = listen();
+    const op = { body: 'what was said', owed: { e1: { data: 'what was said' } } };
+    const failed = new mongo.MongoBulkWriteError(
+      { message: 'no space', code: 14031, writeErrors: [{ index: 0, op }] as never },
+      {
+        insertedIds: { 0: 'what was said' },
+      } as never,
+    );
+    const wrapped = Object.assign(new Error('not told', { cause: failed }), { response: op });
+    log.pino.warn({ err: failed, steps: [{ failure: wrapped }] }, 'Not told yet');
+    log.pino.error(wrapped);
+    new NestLog(log).error('Broke', wrapped, 'Teller');
+    log.child({ reason: wrapped }).info('child');
+
+    const cause = { type: 'MongoBulkWriteError', message: 'no space', code: 14031, stack: expect.any(String) };
+    const whole = { type: 'Error', message: 'not told', stack: expect.any(String), cause };
+    expect(lines[0]).toMatchObject({ err: cause, steps: [{ failure: whole }] });
+    expect(lines[1]).toMatchObject({ msg: 'not told', err: whole });
+    expect(lines[2]).toMatchObject({ msg: 'Broke', err: whole });
+    expect(lines[3]).toMatchObject({ reason: whole });
+    expect(JSON.stringify(lines)).not.toContain('what was said');
   });
 
   it('says nothing below its level', () => {
