@@ -19,7 +19,8 @@ import { dueStage } from '../uploads/upload.schema.js';
 import type { TextAnswerAccepted, UploadAccepted } from './answer.dto.js';
 import { digestIssue, formLanguage } from './upload-fields.js';
 import { Takes } from './takes.js';
-import { SESSION_GONE } from '../uploads/ledger-errors.js';
+import type { Take } from './takes.js';
+import { ANSWER_THERE, SESSION_GONE } from '../uploads/ledger-errors.js';
 
 /** An upload may take longer than an Idempotency-Key is reserved for. */
 const RENEW_MS = 10_000;
@@ -95,9 +96,11 @@ export class AnswersService {
   }
 
   /**
-   * Takes a file that came by another way than a request, such as a folder that an older system left, on the same way in.
+   * Takes a file that came by another way than a request, such as a folder that an older system left, on the same way in. It
+   * replaces none but a failed answer.
    *
    * @throws ValidationError, AppError as `Intake.stage`; NotFoundError when the session was erased meanwhile
+   * @throws ConflictError `answer_there` when the question has another answer by then; no bytes are kept
    */
   async takeFile(
     session: AskedSession,
@@ -106,10 +109,17 @@ export class AnswersService {
   ): Promise<UploadAccepted> {
     const upload = { ...incoming(session, questionId), file_name: file.name };
     const staged = await this.intake.stage(file.bytes, upload, file.maxBytes);
-    return this.accept(session, staged, session.language);
+    // Hashed and stored, it may have taken minutes.
+    const now = (await this.sessions.find(session.user_id, session.session_id)) ?? session;
+    return this.accept(now, staged, session.language, () => this.intake.discard(staged, ANSWER_THERE));
   }
 
-  private async accept(session: AskedSession, staged: Staged, spoken: string | null): Promise<UploadAccepted> {
+  private async accept(
+    session: AskedSession,
+    staged: Staged,
+    spoken: string | null,
+    standsBack?: Take['standsBack'],
+  ): Promise<UploadAccepted> {
     const accepted = await this.takes.accept(session, {
       questionId: staged.upload.question_id,
       source: 'audio',
@@ -121,6 +131,7 @@ export class AnswersService {
       },
       repeats: (uploadId) => this.intake.closeAsDuplicate(staged, uploadId),
       orphaned: () => this.intake.discard(staged, SESSION_GONE),
+      ...(standsBack && { standsBack }),
     });
     this.log.pino.info(
       {

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { NotFoundError } from '../common/app-error.js';
+import { ConflictError, NotFoundError } from '../common/app-error.js';
 import { Dispatcher } from '../queue/dispatcher.js';
 import { StageRestart } from '../queue/stage-restart.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { AskedSession } from '../sessions/session.repository.js';
 import type { Answer, TranscriptionStatus } from '../sessions/session.schema.js';
+import { ANSWER_THERE } from '../uploads/ledger-errors.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
@@ -24,6 +25,8 @@ export interface Take {
   repeats(uploadId: string): Promise<void>;
   /** The session is gone: this one is given up. */
   orphaned(): Promise<void>;
+  /** Of a take that is to replace none but a failed one: there is another, and this one is given up. */
+  standsBack?(): Promise<void>;
 }
 
 export interface Accepted {
@@ -49,7 +52,10 @@ export class Takes {
     private readonly dispatcher: Dispatcher,
   ) {}
 
-  /** @throws NotFoundError when the session was erased meanwhile */
+  /**
+   * @throws NotFoundError when the session was erased meanwhile
+   * @throws ConflictError when the take stands back
+   */
   async accept(seen: AskedSession, take: Take): Promise<Accepted> {
     let session = seen;
     let row: Upload | null = null;
@@ -62,10 +68,15 @@ export class Takes {
           return { uploadId: current.upload_id, fileId: current.file_id, status, duplicate: true };
         }
       }
+      if (take.standsBack && current && current.transcription_status !== 'failed') {
+        await take.standsBack();
+        throw new ConflictError(ANSWER_THERE.code, ANSWER_THERE.message);
+      }
       row ??= await take.commit();
       const uploadId = row._id.toHexString();
       const answer = newAnswer(row);
-      if (await this.sessions.replaceAnswer(session, answer, current?.upload_id ?? null)) {
+      const status = take.standsBack && current?.transcription_status;
+      if (await this.sessions.replaceAnswer(session, answer, current?.upload_id ?? null, status)) {
         // First, as the first claim takes the mark away by which the sweep would finish this.
         if (current) await this.target.supersede(current.upload_id, uploadId);
         this.dispatcher.dispatch(row, take.firstStage);

@@ -8,7 +8,10 @@ import { AppError } from '../common/app-error.js';
 import { Config } from '../config/config.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { InterviewSession } from '../sessions/session.schema.js';
+import { ANSWER_THERE } from '../uploads/ledger-errors.js';
 import type { StrayNames, StrayTarget } from './stray-names.js';
+
+const HAS_ANOTHER = 'the question has another answer';
 
 export interface StrayReport {
   dry_run: boolean;
@@ -109,15 +112,22 @@ export class StrayFiles {
       report.duplicates += 1;
       return;
     }
-    if (there !== undefined) return leave('the question has another answer');
+    if (there !== undefined) return leave(HAS_ANOTHER);
     if (dryRun) taken.set(place, sha256);
-    else
-      await this.answers.takeFile(session, target.question_id, {
-        name: basename(path),
-        bytes: createReadStream(path),
-        maxBytes: this.maxBytes,
-      });
-    report.uploaded += 1;
+    const outcome = dryRun ? 'uploaded' : await this.take(path, session, target.question_id);
+    if (outcome === 'left') leave(HAS_ANOTHER);
+    else report[outcome] += 1;
+  }
+
+  private async take(path: string, session: InterviewSession, questionId: string) {
+    const file = { name: basename(path), bytes: createReadStream(path), maxBytes: this.maxBytes };
+    try {
+      const { duplicate } = await this.answers.takeFile(session, questionId, file);
+      return duplicate ? 'duplicates' : 'uploaded';
+    } catch (error) {
+      if (error instanceof AppError && error.code === ANSWER_THERE.code) return 'left';
+      throw error;
+    }
   }
 }
 

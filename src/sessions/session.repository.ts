@@ -11,7 +11,7 @@ import { nativeCollection } from '../common/mongo-collection.js';
 import { Outbox } from '../events/outbox.js';
 import { owing } from '../events/owed.js';
 import { sessionKey } from './session.schema.js';
-import type { Answer, InterviewSession, Question } from './session.schema.js';
+import type { Answer, InterviewSession, Question, TranscriptionStatus } from './session.schema.js';
 
 const DUPLICATE_KEY = 11000;
 
@@ -143,15 +143,22 @@ export class SessionRepository {
   /**
    * Makes a take the current one of its question, if the take that was current is still `expected`.
    *
+   * @param status what the expected one still has to show
    * @returns false when another take came in between, or the session is gone
    */
-  async replaceAnswer({ key }: { key: string }, answer: Answer, expected: string | null): Promise<boolean> {
+  async replaceAnswer(
+    { key }: { key: string },
+    answer: Answer,
+    expected: string | null,
+    status?: TranscriptionStatus,
+  ): Promise<boolean> {
     const path = `answers.${answer.question_id}`;
     return this.writes.update({
       filter: {
         key,
         erasing_since: { $exists: false },
         [`${path}.upload_id`]: expected === null ? { $exists: false } : expected,
+        ...(status && { [`${path}.transcription_status`]: status }),
       },
       update: { $set: { [path]: answer, updated_at: new Date() }, $inc: { rev: 1 } },
       which: { key },

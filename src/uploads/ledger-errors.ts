@@ -9,6 +9,11 @@ export const UPLOAD_INTERRUPTED: StageError = {
 
 export const SESSION_GONE: StageError = { code: 'session_gone', message: 'The session was erased meanwhile' };
 
+export const ANSWER_THERE: StageError = {
+  code: 'answer_there',
+  message: 'The question got another answer meanwhile',
+};
+
 export const WORKER_LOST: StageError = {
   code: 'worker_lost',
   message: 'The worker stopped answering while it worked on this',

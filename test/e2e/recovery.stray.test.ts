@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { jest } from '@jest/globals';
 import { recoverCommand } from '../../src/recovery/recovery.commands.js';
+import { Intake } from '../../src/uploads/intake.js';
 import { type Caller, type Json, speech, startTestService, type TestService } from '../support/service.js';
 
 jest.setTimeout(60_000);
@@ -21,6 +22,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vivavoce-stray-'));
 });
 afterEach(async () => {
+  jest.restoreAllMocks();
   await service.stop();
   await rm(folder, { recursive: true, force: true });
 });
@@ -31,6 +33,17 @@ const recover = async (...args: string[]): Promise<Json> => JSON.parse(await com
 async function put(path: string, bytes: Buffer | string): Promise<void> {
   await mkdir(dirname(join(folder, path)), { recursive: true });
   await writeFile(join(folder, path), bytes);
+}
+
+/** Once, as soon as a file has gone that far. */
+function after(step: 'stage' | 'commit', happens: () => Promise<unknown>): void {
+  const steps = Intake.prototype as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const real = steps[step]!;
+  jest.spyOn(steps, step).mockImplementationOnce(async function (this: unknown, ...args) {
+    const result = await real.apply(this, args);
+    await happens();
+    return result;
+  });
 }
 
 describe('recover --from', () => {
@@ -91,6 +104,43 @@ describe('recover --from', () => {
     expect(await recover('--map', map)).toMatchObject({ uploaded: 2, unmatched: [], missing: ['C.webm'] });
     expect((await alice.get('/api/sessions/s1')).body.answers.q1.size).toBe(said('one').length);
     expect((await bob.get('/api/sessions/s1')).body.answers.q1.size).toBe(said('two').length);
+  });
+
+  it.each(['stage', 'commit'] as const)('stands back from what comes while it takes a file, at %s', async (step) => {
+    await alice.session([], { id: 's1' });
+    await put('s1_q1.webm', said('one'));
+    after(step, async () => expect((await alice.upload('s1', 'q1', said('newer'))).status).toBe(200));
+    expect(await recover(...PATTERN)).toMatchObject({
+      uploaded: 0,
+      duplicates: 0,
+      unmatched: [{ file: 's1_q1.webm', reason: 'the question has another answer' }],
+      refused: [],
+    });
+    const { q1 } = (await alice.get('/api/sessions/s1')).body.answers;
+    expect(q1).toMatchObject({ transcription_status: 'queued', size: said('newer').length });
+    expect((await service.rows('s1')).map(({ state, error }) => [state, error?.code ?? null]).sort()).toEqual([
+      ['committed', null],
+      ['failed', 'answer_there'],
+    ]);
+    expect(await service.files('s1')).toHaveLength(1);
+    expect(await service.strays()).toEqual([]);
+  });
+
+  it('takes the place of a failed answer, and not when that is tried again by then', async () => {
+    await alice.session([], { id: 's1' });
+    await put('s1_q1.webm', said('one'));
+    await alice.upload('s1', 'q1', said('before'));
+    const shows = (status: string) =>
+      service.db
+        .collection('interview_sessions')
+        .updateOne({ session_id: 's1' }, { $set: { 'answers.q1.transcription_status': status } });
+    await shows('failed');
+    after('commit', () => shows('queued'));
+    const unmatched = [{ file: 's1_q1.webm', reason: 'the question has another answer' }];
+    expect(await recover(...PATTERN)).toMatchObject({ uploaded: 0, unmatched });
+    await shows('failed');
+    expect(await recover(...PATTERN)).toMatchObject({ uploaded: 1, unmatched: [] });
+    expect((await alice.get('/api/sessions/s1')).body.answers.q1.size).toBe(said('one').length);
   });
 
   it('leaves alone what may belong to several questions', async () => {
