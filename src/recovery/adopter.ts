@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { newAnswer } from '../answers/answer.projection.js';
 import { Log } from '../common/logging.js';
+import { isDuplicateKey } from '../common/mongo-errors.js';
 import { isNameId } from '../common/name-id.js';
 import { Dispatcher } from '../queue/dispatcher.js';
 import { SessionRepository } from '../sessions/session.repository.js';
@@ -18,6 +19,15 @@ import type { AdoptedRow, OldAnswer, OldSession } from './predecessor.js';
 
 /** How often a session is looked at again when somebody changes it at the same time. */
 const MOST_PASSES = 5;
+
+/** Files whose sessions come in one read. */
+const FILES_TOGETHER = 1000;
+
+interface OldFile {
+  file_id: string;
+  session_id: string;
+  question_id: string;
+}
 
 type Identified = OldSession & { user_id: string; session_id: string };
 
@@ -73,7 +83,12 @@ export class Adopter {
   private async adoptSession(_id: mongo.ObjectId, report: AdoptionReport): Promise<void> {
     for (let pass = 1; pass <= MOST_PASSES; pass++) {
       const session = await this.sessions.findOne({ _id });
-      if (!session || (session.key !== undefined && !session.adopting)) return;
+      if (!session) return;
+      if (session.key !== undefined && !session.adopting) {
+        // Another run was quicker: what this one had prepared beside its rows goes.
+        if (pass > 1) await this.activate(session as Identified);
+        return;
+      }
       const reason = await this.whyNot(session);
       if (reason) return report.leave({ session_id: String(session.session_id), reason });
       const isNew = session.key === undefined;
@@ -124,7 +139,11 @@ export class Adopter {
       const { _id, stages, ...rest } = row;
       const inert = { ...rest, stages: {}, adopting: stages };
       const { matchedCount } = await this.rows.updateOne({ _id, adopting: { $exists: true } }, { $set: inert });
-      if (matchedCount === 0) await this.rows.insertOne({ _id, ...inert });
+      if (matchedCount > 0) continue;
+      await this.rows.insertOne({ _id, ...inert }).catch((error: unknown) => {
+        // Another run has made it, and it counts already; then the session is not as this one has read it.
+        if (!isDuplicateKey(error)) throw error;
+      });
     }
   }
 
@@ -162,8 +181,9 @@ export class Adopter {
       const { adopting: stages = {} } = row;
       if (row.file_id && row.audio_state === 'stored')
         await this.store.annotate(row.file_id.toHexString(), { upload_id, sha256: row.sha256 });
-      // A newer take may have replaced it by now; its stages are no longer wanted then.
-      const active = await this.ledger.change({ _id: row._id, state: 'committed' }, { stages }, ['adopting']);
+      // A newer take may have replaced it by now; its stages are no longer wanted then. Nor when another run began with them.
+      const inert = { _id: row._id, state: 'committed', adopting: { $exists: true } } as mongo.Filter<Upload>;
+      const active = await this.ledger.change(inert, { stages }, ['adopting']);
       if (!active) await this.rows.updateOne({ _id: row._id }, { $unset: { adopting: 1 } });
       else
         for (const stage of STAGES)
@@ -174,21 +194,34 @@ export class Adopter {
   /** Files of the service before this one that none of its answers names: for people to look at. */
   private async filesLeft(report: AdoptionReport): Promise<void> {
     const foreign = { 'metadata.upload_id': { $exists: false } };
-    for await (const file of this.inventory.files.find(foreign, { batchSize: 200 })) {
-      const { session_id, question_id } = file.metadata ?? {};
+    let files: OldFile[] = [];
+    for await (const { _id, metadata = {} } of this.inventory.files.find(foreign, { batchSize: 200 })) {
+      const { session_id, question_id } = metadata;
       if (typeof session_id !== 'string' || typeof question_id !== 'string' || !isNameId(question_id)) continue;
-      const named = [file._id.toHexString(), file._id];
-      const answer = { session_id, [`answers.${question_id}.gridfs_file_id`]: { $in: named } };
-      if (await this.sessions.findOne(answer as mongo.Filter<OldSession>, { projection: { _id: 1 } })) continue;
-      report.leave({
-        file_id: file._id.toHexString(),
-        session_id,
-        question_id,
-        reason: 'no answer refers to this file',
-      });
+      if (files.push({ file_id: _id.toHexString(), session_id, question_id }) < FILES_TOGETHER) continue;
+      await this.leaveUnnamed(files, report);
+      files = [];
     }
+    if (files.length > 0) await this.leaveUnnamed(files, report);
+  }
+
+  /** No index begins with a session's id alone: each time that sessions are asked for by it, all of them are gone through. */
+  private async leaveUnnamed(files: OldFile[], report: AdoptionReport): Promise<void> {
+    const session_id = { $in: [...new Set(files.map((file) => file.session_id))] };
+    const answers = Object.fromEntries(files.map(({ question_id }) => [`answers.${question_id}`, 1]));
+    const projection = { session_id: 1, ...answers };
+    const named = new Set<string>();
+    for await (const session of this.sessions.find({ session_id }, { projection, batchSize: 50 }))
+      for (const [question_id, answer] of Object.entries(session.answers ?? {})) {
+        const file_id = fileIdOf(answer)?.toHexString();
+        if (file_id) named.add(placeOf({ file_id, session_id: String(session.session_id), question_id }));
+      }
+    for (const file of files)
+      if (!named.has(placeOf(file))) report.leave({ ...file, reason: 'no answer refers to this file' });
   }
 }
+
+const placeOf = ({ file_id, session_id, question_id }: OldFile): string => `${file_id}/${question_id}/${session_id}`;
 
 /** What a session of this service has, and an older one may not have. */
 function fieldsOf(session: Identified, now: Date): Partial<OldSession> {

@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { Adopter } from '../../src/recovery/adopter.js';
 import { adoptCommand } from '../../src/recovery/recovery.commands.js';
+import { AudioStore } from '../../src/storage/audio-store.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, eventually, type Json, speech, type TestService } from '../support/service.js';
 import { plantFile } from './recovery.bytes.js';
@@ -192,6 +193,56 @@ describe('adopt', () => {
     expect(running.engine.requests).toHaveLength(2);
     expect(await sessions().countDocuments({ adopting: { $exists: true } })).toBe(0);
     await eventually(async () => expect(await service.strays()).toEqual([]));
+  });
+
+  it.each(['rowsOf', 'prepare', 'annotate'])('does no harm beside another run that is quicker, at %s', async (step) => {
+    await start('all');
+    await oldSession();
+    const store: unknown = service.service.app.get(AudioStore, { strict: false });
+    const steps = (step === 'annotate' ? store : Adopter.prototype) as Record<
+      string,
+      (...args: unknown[]) => Promise<unknown>
+    >;
+    const real = steps[step]!;
+    let done: Json[] = [];
+    const stages = async () => (await service.rows('old-1')).map(({ _id, state, stages }) => ({ _id, state, stages }));
+    jest.spyOn(steps, step).mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
+      await adopt();
+      for (const question of ['queued', 'processing', 'completed']) await alice.answer('old-1', question);
+      done = await stages();
+      return real.apply(this, args);
+    });
+    await adopt();
+    expect(done).toHaveLength(6);
+    expect(await stages()).toEqual(done);
+    expect(await service.db.collection('uploads').countDocuments({ adopting: { $exists: true } })).toBe(0);
+    expect(await sessions().countDocuments({ adopting: { $exists: true } })).toBe(0);
+  });
+
+  it('asks for the sessions of files that are left over once for many of them', async () => {
+    await start('api');
+    const q1 = await oldAnswer('of-nobody', 'q1');
+    await sessions().insertOne({ session_id: 'of-nobody', answers: { q1 } });
+    const files = Array.from({ length: 300 }, (_, index) => ({
+      _id: new mongo.ObjectId(),
+      length: 0,
+      metadata: { session_id: index % 2 ? 'of-nobody' : `gone-${index}`, question_id: 'q1' },
+    }));
+    await service.db.collection('fs.files').insertMany(files);
+    const reads = jest.fn();
+    const methods = mongo.Collection.prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
+    for (const name of ['find', 'findOne']) {
+      const real = methods[name]!;
+      jest.spyOn(methods, name).mockImplementation(function (this: unknown, ...args: unknown[]) {
+        if ((this as mongo.Collection).collectionName === 'interview_sessions') reads();
+        return real.apply(this, args);
+      });
+    }
+    const { left_count, left } = await adopt('--dry-run');
+    // The session of nobody is one of them, and the file that it names is none.
+    expect(left_count).toBe(301);
+    expect(left.map((each: Json) => each.file_id)).not.toContain(q1.gridfs_file_id);
+    expect(reads.mock.calls.length).toBeLessThan(10);
   });
 
   it('leaves alone, and names, what it cannot take over', async () => {
