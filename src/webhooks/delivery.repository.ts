@@ -141,13 +141,14 @@ export class DeliveryRepository {
     return found.filter((row): row is HeldDelivery => row.token !== null);
   }
 
-  /** The webhooks that have something due since before a time. */
+  /** The webhooks that have something due since before a time; at most so many. */
   async overdue(before: Date, limit: number): Promise<mongo.ObjectId[]> {
-    const ids = new Map<string, mongo.ObjectId>();
-    const due = { state: 'due' as const, due_at: { $lt: before } };
-    for await (const { webhook_id } of this.rows.find(due, { projection: { webhook_id: 1 } }).limit(limit))
-      ids.set(webhook_id.toHexString(), webhook_id);
-    return [...ids.values()];
+    // Of webhooks, not of deliveries: the backlog of one would hide all others.
+    const due = { state: 'due', due_at: { $lt: before } };
+    const found = await this.rows
+      .aggregate<{ _id: mongo.ObjectId }>([{ $match: due }, { $group: { _id: '$webhook_id' } }, { $limit: limit }])
+      .toArray();
+    return found.map(({ _id }) => _id);
   }
 
   async pending(): Promise<number> {

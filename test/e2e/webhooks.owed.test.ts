@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { Outbox } from '../../src/events/outbox.js';
+import { DeliveryRepository } from '../../src/webhooks/delivery.repository.js';
 import { Sweeper } from '../../src/sweep/sweeper.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, eventually, fresh, type Json, type TestService } from '../support/service.js';
@@ -72,6 +73,23 @@ describe('an event whose process died before it told anybody', () => {
     });
     expect(await recorded()).toBe(3);
     expect(told()).toHaveLength(3);
+  });
+
+  it('is sent by the sweep though the backlog of another webhook is longer than it looks at', async () => {
+    const deliveries = service.service.app.get(DeliveryRepository, { strict: false });
+    const [busy, other] = [new mongo.ObjectId(), new mongo.ObjectId()];
+    const about = { type: 'answer.scored', body: '{}', subject: null, session_id: null, upload_id: null };
+    const delivery = (webhook_id: mongo.ObjectId, index: number) => ({
+      ...about,
+      webhook_id,
+      event_id: `msg_${index}`,
+      correlation_id: null,
+    });
+    await deliveries.create(Array.from({ length: 20 }, (_, index) => delivery(busy, index)));
+    await deliveries.create([delivery(other, 0)]);
+    const overdue = await deliveries.overdue(new Date(Date.now() + 1000), 2);
+    expect(overdue.map(String).sort()).toEqual([String(busy), String(other)].sort());
+    for (const id of [busy, other]) await deliveries.removeAll(id);
   });
 
   it('is not told of a take that was replaced meanwhile', async () => {
