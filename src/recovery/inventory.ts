@@ -46,6 +46,8 @@ export interface Holding {
 }
 
 const BATCH = 200;
+/** For who reads the bytes of each file before the next one: a server forgets a cursor that is left alone for ten minutes. */
+const BATCH_TO_READ = 10;
 const FILE_FIELDS = { length: 1, chunkSize: 1, uploadDate: 1, metadata: 1 } as const;
 const ROW_FIELDS = {
   file_id: 1,
@@ -77,16 +79,19 @@ export class Inventory {
   /**
    * Every file id there is anywhere, once, in order. The three are not of one moment: what looks wrong is a suspicion, to be
    * confirmed by `look`.
+   *
+   * @param toRead whether whoever asks reads each file's bytes on the way
    */
-  async *all(): AsyncGenerator<Holding> {
+  async *all(toRead = false): AsyncGenerator<Holding> {
+    const batchSize = toRead ? BATCH_TO_READ : BATCH;
     const files = new Sorted(
-      this.files.find({}, { projection: FILE_FIELDS, sort: { _id: 1 }, batchSize: BATCH }) as AsyncIterable<GridFile>,
+      this.files.find({}, { projection: FILE_FIELDS, sort: { _id: 1 }, batchSize }) as AsyncIterable<GridFile>,
       (file) => file._id,
     );
     const chunks = new Sorted(
       this.chunks.find(
         {},
-        { projection: { _id: 0, files_id: 1, n: 1 }, sort: { files_id: 1, n: 1 }, batchSize: BATCH * 10 },
+        { projection: { _id: 0, files_id: 1, n: 1 }, sort: { files_id: 1, n: 1 }, batchSize: batchSize * 10 },
       ) as AsyncIterable<Chunk>,
       (chunk) => chunk.files_id,
     );
@@ -94,7 +99,7 @@ export class Inventory {
       this.ledger.rows.find(NAMED, {
         projection: ROW_FIELDS,
         sort: { file_id: 1 },
-        batchSize: BATCH,
+        batchSize,
       }) as AsyncIterable<HoldingRow>,
       (row) => row.file_id,
     );

@@ -38,8 +38,8 @@ export class LinkVerifier {
 
   /** Whether a row is what its session shows as the answer to its question. */
   async isKnown(row: Linked): Promise<boolean> {
-    const session = await this.sessions.find(row.user_id, row.session_id);
-    return session?.answers[row.question_id]?.upload_id === row._id.toHexString();
+    const current = await this.sessions.currentTake(row.user_id, row.session_id, row.question_id);
+    return current === row._id.toHexString();
   }
 
   private async unknown(rows: Linked[]): Promise<Linked[]> {

@@ -58,7 +58,7 @@ export class Verifier {
       this.graceMs,
       async ({ id, altered }) => (altered ? this.mismatches(await this.inventory.look(id), looked) : this.confirm(id)),
     );
-    for await (const holding of this.inventory.all()) {
+    for await (const holding of this.inventory.all(options.deep)) {
       if (holding.file) looked.files += 1;
       looked.records += holding.rows.length;
       const wrong = this.judge(holding) !== null;

@@ -24,6 +24,8 @@ export type AskedSession = Pick<
   'key' | 'user_id' | 'session_id' | 'language' | 'retain_audio' | 'erasing_since' | 'answers'
 > & { questions: Pick<Question, 'id'>[] };
 
+type CurrentTakes = Pick<InterviewSession, 'key' | 'erasing_since'> & Partial<Pick<InterviewSession, 'answers'>>;
+
 export type ErasingSession = Pick<InterviewSession, 'user_id' | 'session_id' | 'erasing_since'>;
 
 const ASKED = {
@@ -52,6 +54,14 @@ export class SessionRepository {
     return this.load<AskedSession>(
       asked.map(({ key }) => key),
       { projection: { ...ASKED, ...answers } },
+    );
+  });
+
+  private readonly current = this.batched((asked: readonly { key: string; questionId: string }[]) => {
+    const ids = Object.fromEntries(asked.map(({ questionId }) => [`answers.${questionId}.upload_id`, 1]));
+    return this.load<CurrentTakes>(
+      asked.map(({ key }) => key),
+      { projection: { key: 1, erasing_since: 1, ...ids } },
     );
   });
 
@@ -103,6 +113,12 @@ export class SessionRepository {
   async find(userId: string, sessionId: string): Promise<InterviewSession | null> {
     const session = await this.loader.load(sessionKey(userId, sessionId));
     return session?.erasing_since ? null : session;
+  }
+
+  /** The row that feeds the answer to a question; null when there is none, or no session any more. */
+  async currentTake(userId: string, sessionId: string, questionId: string): Promise<string | null> {
+    const session = await this.current.load({ key: sessionKey(userId, sessionId), questionId });
+    return (!session?.erasing_since && session?.answers?.[questionId]?.upload_id) || null;
   }
 
   async isBeingErased(userId: string, sessionId: string): Promise<boolean> {
