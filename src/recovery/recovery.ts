@@ -61,7 +61,7 @@ export class Recovery implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.scheduler.addRare(() => this.putBytesRight(false));
+    this.scheduler.addRare((signal) => this.putBytesRight(false, undefined, signal));
   }
 
   /** @param dryRun says what would be done, and does nothing */
@@ -84,10 +84,15 @@ export class Recovery implements OnModuleInit {
     }
   }
 
-  /** Bytes without rows, and rows without bytes. */
+  /**
+   * Bytes without rows, and rows without bytes.
+   *
+   * @param signal ends it early
+   */
   async putBytesRight(
     dryRun: boolean,
     checked: Looked = { files: 0, records: 0, hashed_bytes: 0 },
+    signal?: AbortSignal,
   ): Promise<BytesReport> {
     const reviewed = await this.quarantine.review(dryRun);
     const kept = await this.keptAudio.review(dryRun);
@@ -100,6 +105,7 @@ export class Recovery implements OnModuleInit {
       found: [],
     };
     for await (const finding of this.verifier.landingZone({ deep: false }, checked)) {
+      if (signal?.aborted) break;
       if (!(await this.act(finding, dryRun, report))) continue;
       if (report.found.length < MOST_NAMED) report.found.push(finding);
     }
