@@ -98,8 +98,9 @@ export class LedgerNotes implements OnApplicationShutdown {
   }
 
   private async markLinked(ids: mongo.ObjectId[]): Promise<void> {
-    const filter = { _id: { $in: ids }, link_due: true } as mongo.Filter<Upload>;
-    await this.ledger.rows.updateMany(filter, { $unset: { link_due: 1 } });
+    // A claim may have taken the mark away by now: the time is still to be told.
+    const filter = { _id: { $in: ids }, linked_at: { $exists: false } } as mongo.Filter<Upload>;
+    await this.ledger.rows.updateMany(filter, { $set: { linked_at: new Date() }, $unset: { link_due: 1 } });
   }
 
   async onApplicationShutdown(): Promise<void> {

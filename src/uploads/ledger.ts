@@ -175,7 +175,10 @@ export class Ledger {
 
   /** The target refers to this row for sure. */
   async linked(id: mongo.ObjectId): Promise<void> {
-    await this.rows.updateOne({ _id: id, link_due: true }, { $unset: { link_due: 1 } });
+    await this.rows.updateOne(
+      { _id: id, link_due: true },
+      { $set: { linked_at: new Date() }, $unset: { link_due: 1 } },
+    );
   }
 
   async audioDeleted(id: mongo.ObjectId): Promise<void> {

@@ -96,6 +96,8 @@ export class Upload {
   @Prop({ type: Date }) committed_at!: Date | null;
   /** Set at the commit and unset once the target refers to the row, at the latest by the first claim: until then the sweep makes sure that the target refers to this row. */
   @Prop({ type: Boolean }) link_due?: true;
+  /** When the target came to refer to the row, as far as that was noted. */
+  @Prop({ type: Date }) linked_at?: Date;
   @Prop({ type: Date }) superseded_at?: Date;
   @Prop({ type: String }) superseded_by?: string;
   @Prop({ type: String }) duplicate_of?: string;

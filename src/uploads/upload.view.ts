@@ -74,6 +74,14 @@ export class UploadView {
   @ApiProperty({ type: String, format: 'date-time', example: '2026-05-04T09:30:57.500Z' }) created_at!: Date;
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-05-04T09:30:58.000Z' })
   committed_at!: Date | null;
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When its question came to show it, to a fifth of a second.',
+    example: '2026-05-04T09:30:58.100Z',
+  })
+  linked_at!: Date | null;
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-05-04T09:31:02.120Z' })
   transcribed_at!: Date | null;
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2026-05-04T09:31:02.200Z' })
@@ -138,6 +146,7 @@ export function uploadView(row: Upload, attempts: Attempt[]): UploadView {
     correlation_id: row.correlation_id,
     created_at: row.created_at,
     committed_at: row.committed_at,
+    linked_at: row.linked_at ?? null,
     transcribed_at: row.transcribed_at ?? null,
     audio_deleted_at: row.audio_deleted_at ?? null,
     updated_at: row.updated_at,

@@ -74,6 +74,7 @@ describe('what is watched', () => {
     () => {
       const promtool = (...args: string[]) => spawnSync('promtool', args, { encoding: 'utf8' });
       expect(promtool('check', 'rules', alertsFile)).toMatchObject({ status: 0 });
+      expect(promtool('check', 'config', join(deploy, 'prometheus/prometheus.yml'))).toMatchObject({ status: 0 });
       expect(promtool('test', 'rules', join(deploy, 'prometheus/alerts.test.yml'))).toMatchObject({ status: 0 });
     },
   );

@@ -75,6 +75,7 @@ describe('an upload', () => {
         correlation_id: 'my-own-id-1',
         created_at: TIME,
         committed_at: TIME,
+        linked_at: TIME,
         transcribed_at: TIME,
         audio_deleted_at: TIME,
         updated_at: TIME,
