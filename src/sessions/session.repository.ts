@@ -8,12 +8,11 @@ import { ConflictError, NotFoundError } from '../common/app-error.js';
 import { correlationId } from '../common/correlation.js';
 import { GroupCommit } from '../common/group-commit.js';
 import { nativeCollection } from '../common/mongo-collection.js';
+import { isDuplicateKey } from '../common/mongo-errors.js';
 import { Outbox } from '../events/outbox.js';
 import { owing } from '../events/owed.js';
 import { sessionKey } from './session.schema.js';
 import type { Answer, InterviewSession, Question, TranscriptionStatus } from './session.schema.js';
-
-const DUPLICATE_KEY = 11000;
 
 /** What tells whether a session has changed: `rev` counts every change of one `_id`. */
 export type SessionHead = Pick<InterviewSession, '_id' | 'key' | 'rev' | 'erasing_since'>;
@@ -132,8 +131,7 @@ export class SessionRepository {
     try {
       await this.writes.insert(row);
     } catch (error) {
-      if ((error as { code?: unknown }).code === DUPLICATE_KEY)
-        throw new ConflictError('session_exists', 'A session with this id exists already');
+      if (isDuplicateKey(error)) throw new ConflictError('session_exists', 'A session with this id exists already');
       throw error;
     }
     return row;
