@@ -130,7 +130,7 @@ export class ArchiveHandler extends StageHandler {
         upload_date: row.committed_at,
       },
     };
-    const sink = this.archives.of(this.archives.name).create(key, description);
+    const sink = this.archives.of(this.archives.name).create(key, { description });
     const hash = createHash('sha256');
     let mayBeWhole = false;
     try {

@@ -16,6 +16,14 @@ export interface FileDescription {
   metadata: Record<string, unknown>;
 }
 
+/** What is known when a file is begun. */
+export interface NewFile {
+  /** What `finish` is given: S3 cannot add it later without a copy. */
+  description?: FileDescription;
+  /** Bytes are taken at once, and not one is written before this resolves. What it rejects with, the sink fails with. */
+  after?: Promise<unknown>;
+}
+
 /** Takes one file's bytes in order. Nothing of it is visible as a file before `finish`. */
 export interface AudioSink {
   readonly id: string;
@@ -29,12 +37,8 @@ export interface AudioSink {
 
 /** Port: where audio bytes live. */
 export abstract class AudioStore {
-  /**
-   * Starts a file. `id` when the caller has recorded one already (24 hex; in S3 any key), else a new one.
-   *
-   * @param description where it is known beforehand: S3 cannot add it later without a copy. `finish` is given the same.
-   */
-  abstract create(id?: string, description?: FileDescription): AudioSink;
+  /** Starts a file. `id` when the caller has recorded one already (24 hex; in S3 any key), else a new one. */
+  abstract create(id?: string, file?: NewFile): AudioSink;
   /** Bytes from `start` to `end` (exclusive); errors on the stream when the file is not there. */
   abstract open(id: string, range?: { start: number; end: number }): Readable;
   abstract stat(id: string): Promise<StoredAudio | null>;

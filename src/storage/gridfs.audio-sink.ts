@@ -49,6 +49,7 @@ export class GridFsSink implements AudioSink {
     private readonly buffers: ChunkBuffers,
     private readonly garbage: YoungGarbage,
     private readonly fileId: mongo.ObjectId,
+    private readonly after: Promise<unknown> = Promise.resolve(),
   ) {
     this.id = fileId.toHexString();
   }
@@ -102,8 +103,11 @@ export class GridFsSink implements AudioSink {
 
   private send(bytes: Buffer, over: () => void): void {
     const chunk = { _id: new mongo.ObjectId(), files_id: this.fileId, n: this.count++, data: new mongo.Binary(bytes) };
-    const written: Promise<void> = this.chunks
-      .insertOne(chunk)
+    const written: Promise<void> = this.after
+      .then(() => {
+        this.check();
+        return this.chunks.insertOne(chunk);
+      })
       .then(
         () => undefined,
         async (error: Error) => {
@@ -131,14 +135,15 @@ export class GridFsSink implements AudioSink {
     this.filled = 0;
     if (filling) this.send(filling.subarray(0, filled), () => this.buffers.giveBack(filling));
     // Beside the last chunks, not after them: the ledger row is committed only once both are durable.
-    this.described = this.descriptions.insert({
+    const description = {
       _id: this.fileId,
       length: this.length,
       chunkSize: CHUNK_SIZE,
       uploadDate: new Date(),
       filename: file.filename,
       metadata: { ...file.metadata, content_type: file.contentType },
-    });
+    };
+    this.described = this.after.then(() => this.descriptions.insert(description));
     await Promise.all([...this.underWay, this.described]);
     this.check();
   }

@@ -8,7 +8,7 @@ import { GroupCommit } from '../common/group-commit.js';
 import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { AudioStore } from './audio-store.js';
-import type { AudioSink, StoredAudio } from './audio-store.js';
+import type { AudioSink, NewFile, StoredAudio } from './audio-store.js';
 import { CHUNK_SIZE, ChunkBuffers } from './chunk-buffers.js';
 import { GridFsSink } from './gridfs.audio-sink.js';
 import type { Chunk, GridFile } from './gridfs.audio-sink.js';
@@ -44,9 +44,9 @@ export class GridFsAudioStore extends AudioStore implements OnModuleInit {
     await this.files.createIndex({ uploadDate: 1 });
   }
 
-  create(id?: string): AudioSink {
+  create(id?: string, { after }: NewFile = {}): AudioSink {
     const { files, descriptions, chunks, gate, buffers, garbage } = this;
-    return new GridFsSink(files, descriptions, chunks, gate, buffers, garbage, new mongo.ObjectId(id));
+    return new GridFsSink(files, descriptions, chunks, gate, buffers, garbage, new mongo.ObjectId(id), after);
   }
 
   open(id: string, range?: { start: number; end: number }): Readable {

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import type { AudioSink, FileDescription } from './audio-store.js';
+import type { AudioSink, FileDescription, NewFile } from './audio-store.js';
 
 const MIB = 2 ** 20;
 /** Parts of a file in memory at once. */
@@ -30,7 +30,7 @@ export class S3Sink implements AudioSink {
   constructor(
     readonly id: string,
     { client, Bucket, Key, partSize }: Target,
-    private readonly description: FileDescription | undefined,
+    private readonly file: NewFile,
     private readonly object: {
       describe(metadata: Record<string, unknown>): Promise<void>;
       remove(): Promise<unknown>;
@@ -43,7 +43,10 @@ export class S3Sink implements AudioSink {
         Key,
         Body: this.body,
         ChecksumAlgorithm: 'SHA256',
-        ...(description && { ContentType: description.contentType, Metadata: toHeaders(description.metadata) }),
+        ...(file.description && {
+          ContentType: file.description.contentType,
+          Metadata: toHeaders(file.description.metadata),
+        }),
       },
       partSize,
       queueSize: PARTS_AT_ONCE,
@@ -68,10 +71,12 @@ export class S3Sink implements AudioSink {
   }
 
   private start(): void {
-    this.sent ??= this.upload.done().catch((error: Error) => {
-      this.failure ??= error;
-      this.body.destroy();
-    });
+    this.sent ??= Promise.resolve(this.file.after)
+      .then(() => this.upload.done())
+      .catch((error: Error) => {
+        this.failure ??= error;
+        this.body.destroy();
+      });
   }
 
   private check(): void {
@@ -86,7 +91,7 @@ export class S3Sink implements AudioSink {
     this.whole = true;
     await this.sent;
     this.check();
-    if (this.description) return;
+    if (this.file.description) return;
     await this.object.describe({ ...file.metadata, content_type: file.contentType });
   }
 

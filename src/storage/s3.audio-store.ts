@@ -20,7 +20,7 @@ import type {
 import { NotFoundError } from '../common/app-error.js';
 import type { Config } from '../config/config.js';
 import { AudioStore } from './audio-store.js';
-import type { AudioSink, FileDescription, StoredAudio } from './audio-store.js';
+import type { AudioSink, NewFile, StoredAudio } from './audio-store.js';
 import { S3Sink, toHeaders } from './s3.audio-sink.js';
 
 const MIB = 2 ** 20;
@@ -68,11 +68,11 @@ export class S3AudioStore extends AudioStore {
     });
   }
 
-  create(id?: string, description?: FileDescription): AudioSink {
+  create(id?: string, file: NewFile = {}): AudioSink {
     // Made-up keys are listed in the order of their time.
     const key = id ?? Date.now().toString(16).padStart(12, '0') + randomBytes(6).toString('hex');
     const target = { client: this.client, ...this.object(key), partSize: this.partSize };
-    return new S3Sink(key, target, description, {
+    return new S3Sink(key, target, file, {
       describe: (metadata) => this.replaceMetadata(key, metadata),
       remove: () => this.delete(key),
     });

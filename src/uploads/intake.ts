@@ -54,7 +54,7 @@ export class Intake {
     const id = new mongo.ObjectId();
     const fileId = new mongo.ObjectId();
     const startedAt = performance.now();
-    const reception = new Reception(this.store.create(fileId.toHexString()), maxBytes);
+    const reception = new Reception(maxBytes);
     const leaseMs = this.config.UPLOAD_LEASE_S * 1000;
     let recorded: Promise<void> | undefined;
     let renewal: NodeJS.Timeout | undefined;
@@ -65,7 +65,7 @@ export class Intake {
           recorded = this.ledger.begin({ _id: id, ...upload }, fileId, leaseMs);
           // Awaited before the first byte is written; until then a failure must not count as unhandled.
           recorded.catch(() => undefined);
-          reception.after(recorded);
+          reception.into(this.store.create(fileId.toHexString(), { after: recorded }));
           renewal = setInterval(() => void this.renew(id, leaseMs, reception), leaseMs / 3);
         }
         await reception.take(chunk);
@@ -168,17 +168,14 @@ class Reception {
   private headBytes = 0;
   private contentType: string | null = null;
   private size = 0;
-  private recorded: Promise<void> = Promise.resolve();
+  private sink: AudioSink | null = null;
   private refusal: AppError | null = null;
 
-  constructor(
-    private readonly sink: AudioSink,
-    private readonly maxBytes: number,
-  ) {}
+  constructor(private readonly maxBytes: number) {}
 
-  /** No byte is written before this resolves. */
-  after(recorded: Promise<void>): void {
-    this.recorded = recorded;
+  /** Where the bytes go, before the first of them. */
+  into(sink: AudioSink): void {
+    this.sink = sink;
   }
 
   /** Whatever comes next is refused. */
@@ -193,7 +190,7 @@ class Reception {
     this.size += chunk.length;
     if (this.size > this.maxBytes) throw tooLarge(this.maxBytes);
     this.hash.update(chunk);
-    if (!this.head) return this.sink.write(chunk);
+    if (!this.head) return this.sink!.write(chunk);
     this.head.push(chunk);
     this.headBytes += chunk.length;
     if (this.headBytes >= SNIFF_BYTES) await this.sniff();
@@ -207,8 +204,7 @@ class Reception {
       const message = 'The file is not audio in a known format: webm, ogg, wav, mp3, m4a or flac';
       throw new AppError('unsupported_media_type', 'not_audio', message);
     }
-    await this.recorded;
-    for (const chunk of head) await this.sink.write(chunk);
+    for (const chunk of head) await this.sink!.write(chunk);
   }
 
   async finish(filename: string, metadata: Record<string, unknown>): Promise<Omit<ReceivedFile, 'file_id'>> {
@@ -216,12 +212,12 @@ class Reception {
     if (this.refusal) throw this.refusal;
     const sha256 = this.hash.digest('hex');
     const content_type = this.contentType ?? '';
-    await this.sink.finish({ filename, contentType: content_type, metadata: { ...metadata, sha256 } });
+    await this.sink!.finish({ filename, contentType: content_type, metadata: { ...metadata, sha256 } });
     return { content_type, size: this.size, sha256 };
   }
 
-  abort(): Promise<void> {
-    return this.sink.abort();
+  async abort(): Promise<void> {
+    await this.sink?.abort();
   }
 }
 

@@ -155,6 +155,30 @@ export function audioStoreContract(name: string, contract: AudioStoreContract): 
       for (const { id } of [untouched, begun, finished]) expect(await store.stat(id)).toBeNull();
     });
 
+    it('takes bytes at once, and makes a file of them once it may', async () => {
+      let mayNow!: () => void;
+      const sink = store.create(undefined, { after: new Promise<void>((resolve) => (mayNow = resolve)) });
+      await sink.write(randomBytes(1000));
+      const finishing = sink.finish(FILE);
+      expect(await store.stat(sink.id)).toBeNull();
+      mayNow();
+      await finishing;
+      expect(await store.stat(sink.id)).toMatchObject({ size: 1000 });
+    });
+
+    it('makes no file where it may not, and fails with the reason', async () => {
+      const refusal = Promise.reject(new Error('No record of it'));
+      refusal.catch(() => undefined);
+      const sink = store.create(undefined, { after: refusal });
+      const write = async () => {
+        await sink.write(randomBytes(1000));
+        await sink.finish(FILE);
+      };
+      await expect(write()).rejects.toThrow('No record of it');
+      await sink.abort();
+      expect(await store.stat(sink.id)).toBeNull();
+    });
+
     it('takes nothing more for a file that was aborted', async () => {
       const sink = store.create();
       await sink.write(randomBytes(100));

@@ -107,6 +107,23 @@ describe('the GridFS store', () => {
     expect(read.equals(bytes)).toBe(true);
   });
 
+  it('sends not one chunk before it may', async () => {
+    let inserts = 0;
+    const count = ({ command }: { command: { insert?: string } }) => {
+      if (command.insert === 'fs.chunks') inserts += 1;
+    };
+    let mayNow!: () => void;
+    const sink = store.create(undefined, { after: new Promise<void>((resolve) => (mayNow = resolve)) });
+    connection.getClient().on('commandStarted', count);
+    await sink.write(randomBytes(MIB + MIB / 2));
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(inserts).toBe(0);
+    mayNow();
+    await sink.finish(FILE);
+    connection.getClient().off('commandStarted', count);
+    expect(inserts).toBe(2);
+  });
+
   it('removes the chunks of a file whose description was never written', async () => {
     const sink = store.create();
     await sink.write(randomBytes(5 * MIB));

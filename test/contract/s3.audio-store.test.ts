@@ -62,7 +62,7 @@ describeWithS3('audio in S3', () => {
         contentType: 'audio/ogg',
         metadata: { session_id: 'Zoë / 1', upload_id: 'u' },
       };
-      const sink = store.create('answer/a/b/c.ogg', description);
+      const sink = store.create('answer/a/b/c.ogg', { description });
       await sink.write(Buffer.from('abc'));
       await sink.finish(description);
       const client = server.client();
