@@ -34,7 +34,7 @@ export class AnalysisHandler extends StageHandler {
     worker.register(this);
   }
 
-  async run({ claim: { row }, signal }: StageContext): Promise<Partial<Upload>> {
+  async run({ row, signal }: StageContext): Promise<Partial<Upload>> {
     const session = await this.sessions.find(row.user_id, row.session_id);
     if (!session || !row.transcript) {
       throw new PermanentError('nothing_to_score', 'The session or the transcript is not there any more');

@@ -54,7 +54,9 @@ export class ArchiveHandler extends StageHandler {
     return [];
   }
 
-  async run({ claim, signal }: StageContext): Promise<Partial<Upload>> {
+  async run({ claimed, signal }: StageContext): Promise<Partial<Upload>> {
+    // What it writes, nobody takes back.
+    const claim = await claimed();
     const { row } = claim;
     if (!row.file_id || row.audio_state !== 'stored')
       throw new PermanentError('audio_gone', 'The audio is not there any more');

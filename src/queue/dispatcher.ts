@@ -12,6 +12,9 @@ import type { StageJob } from './queues.js';
 /** Jobs that wait in a queue which may be looked through. */
 const SHORT = 50;
 
+/** A row as far as its job names it; what is not known of its audio is read from the row later. */
+type Dispatched = Pick<Upload, '_id' | 'correlation_id' | 'stages'> & Partial<Pick<Upload, 'file_id' | 'size'>>;
+
 /**
  * Turns due stages into Bull jobs. It promises nothing: a job that could not be made, because Redis is away or the process
  * died, is made by the sweep.
@@ -39,12 +42,7 @@ export class Dispatcher {
    * @param dispatch its number: Bull ignores one that it knows
    * @param first whether it goes before those that wait
    */
-  dispatch(
-    row: Pick<Upload, '_id' | 'correlation_id' | 'stages'>,
-    stage: StageName,
-    dispatch = 1,
-    { first = false } = {},
-  ): void {
+  dispatch(row: Dispatched, stage: StageName, dispatch = 1, { first = false } = {}): void {
     const queue = this.queue(stage);
     // ioredis would keep the command until Redis is back, however many there are; the sweep costs nothing while it waits.
     if (queue.client.status !== 'ready') return;
@@ -52,7 +50,7 @@ export class Dispatcher {
     const dueAt = row.stages[stage]?.due_at.getTime() ?? 0;
     queue
       .add(
-        { upload_id: uploadId, correlation_id: row.correlation_id },
+        { upload_id: uploadId, correlation_id: row.correlation_id, ...audioOf(row, stage) },
         {
           ...stageJobOptions(
             jobIdOf(uploadId, stage, dispatch),
@@ -107,6 +105,12 @@ export class Dispatcher {
     const delayed = jobs.filter((_, at) => answers[LISTS.length + at] !== null);
     return new Set([...(answers.slice(0, LISTS.length) as string[][]).flat(), ...delayed]);
   }
+}
+
+function audioOf({ file_id, size }: Dispatched, stage: StageName): Pick<StageJob, 'audio'> {
+  return stage === 'transcription' && file_id && size !== undefined
+    ? { audio: { file_id: file_id.toHexString(), size } }
+    : {};
 }
 
 /** @throws the first error among the answers */

@@ -9,10 +9,12 @@ export const WEBHOOK_QUEUE = 'webhooks';
 export const STAGE_QUEUES: readonly StageName[] = STAGES;
 export const ALL_QUEUES: readonly string[] = [...STAGE_QUEUES, SWEEP_QUEUE, WEBHOOK_QUEUE];
 
-/** Ids only: a handler reads the row afresh. */
+/** Ids, and the length of what one of them names: a handler reads the row afresh. */
 export interface StageJob {
   upload_id: string;
   correlation_id: string | null;
+  /** Bytes that the stage will want: they are read beside the row. `size` in bytes. */
+  audio?: { file_id: string; size: number };
 }
 
 /** Thrown by a processor to have Bull run the same job again when the ledger says so. */

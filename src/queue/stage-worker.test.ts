@@ -35,17 +35,19 @@ class Handler extends StageHandler {
   next = () => [];
   finished = () => Promise.resolve();
 
-  readonly ahead = { closed: 0, close: () => void this.ahead.closed++ };
+  readonly read = { closed: 0, begin: (_: Upload) => undefined, close: () => void this.read.closed++ };
   readonly given: unknown[] = [];
+  signal: AbortSignal | null = null;
 
-  override begin(): Ahead {
-    return this.ahead;
+  override ahead(): Ahead {
+    return this.read;
   }
 
-  run({ claim, ahead, engine }: StageContext): Promise<Partial<Upload>> {
+  run({ row, ahead, signal, engine }: StageContext): Promise<Partial<Upload>> {
     this.given.push(ahead);
+    this.signal = signal;
     const work = () => {
-      this.begun.push(claim.id.toHexString());
+      this.begun.push(row._id.toHexString());
       return this.work();
     };
     return this.asksEngine ? engine(work) : work();
@@ -57,10 +59,11 @@ function stand(places: number, work: () => Promise<Partial<Upload>> = () => Prom
   const writes: ((done: boolean | Error) => void)[] = [];
   const warnings: string[] = [];
   const stages = {
-    claim: (id: mongo.ObjectId, stage: string, _worker: string, seen?: (row: Upload) => void) => {
+    claim: async (id: mongo.ObjectId, stage: string, _worker: string, seen: (row: Upload) => void) => {
       const row = { _id: id, stages: {} };
-      seen?.(row as Upload);
-      return Promise.resolve({ id, stage, token: 't', mark: 'm', row, attempt: 1, claimedAt: new Date() });
+      await Promise.resolve();
+      seen(row as Upload);
+      return { id, stage, token: 't', mark: 'm', row, attempt: 1, claimedAt: new Date() };
     },
     complete: () =>
       new Promise<boolean>((resolve, reject) =>
@@ -155,36 +158,54 @@ describe('a place for work', () => {
   });
 });
 
-describe('what is read while a stage is being claimed', () => {
-  it('is given to the work, and closed when that is over', async () => {
+describe('work that begins while its stage is being claimed', () => {
+  it('is given what was read ahead, which is closed when it is over', async () => {
     const { handler, writes, take } = stand(1);
     await take();
-    expect([handler.given, handler.ahead.closed]).toEqual([[handler.ahead], 0]);
+    expect([handler.given, handler.read.closed]).toEqual([[handler.read], 0]);
     writes[0]!(true);
     await settle();
-    expect(handler.ahead.closed).toBe(1);
+    expect(handler.read.closed).toBe(1);
+  });
+
+  it('does not wait for the claim, and its result does', async () => {
+    const { handler, stages, writes, take } = stand(1);
+    const { claim } = stages;
+    let answer!: () => void;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    stages.claim = async (...asked) => {
+      const ours = await claim(...asked);
+      await answered;
+      return ours;
+    };
+    void take();
+    await settle();
+    expect([handler.begun.length, writes.length]).toEqual([1, 0]);
+    answer();
+    await settle();
+    expect(writes).toHaveLength(1);
+    writes[0]!(true);
   });
 
   it.each([
-    ['somebody else has the stage', () => Promise.resolve(false)],
+    ['somebody else has the stage', () => Promise.resolve(null)],
     ['it is not known who has it', () => Promise.reject(new Error('MongoDB is away'))],
-  ])('is closed where %s', async (_, answer) => {
-    const { handler, stages, take } = stand(1);
+  ])('is ended, and nothing of it written, where %s', async (_, answer) => {
+    const { handler, stages, writes, take } = stand(1);
     const { claim } = stages;
     stages.claim = (...asked) => claim(...asked).then(answer) as ReturnType<typeof claim>;
     await take().catch(() => undefined);
-    expect([handler.given, handler.ahead.closed]).toEqual([[], 1]);
+    await settle();
+    expect([handler.signal?.aborted, handler.read.closed, writes.length]).toEqual([true, 1, 0]);
   });
 
-  it('is asked for again, and its failure told, where it could not be begun', async () => {
+  it('fails as any other does where what it needs could not be read', async () => {
     const { handler, take } = stand(1);
-    let asked = 0;
-    handler.begin = () => {
-      asked += 1;
+    handler.read.begin = () => {
       throw new Error('broken');
     };
     await expect(take()).rejects.toThrow(RetryAt);
-    expect([handler.given, asked]).toEqual([[], 2]);
+    expect(handler.given).toEqual([]);
   });
 });
 

@@ -16,6 +16,7 @@ import type { Claim } from '../uploads/stage-ledger.js';
 import { UploadTargets } from '../uploads/targets.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { AttemptClock, asAppError } from './attempt-clock.js';
+import { AttemptWork } from './attempt-work.js';
 import { keepLease } from './claim-lease.js';
 import { Dispatcher } from './dispatcher.js';
 import { EnginePlaces } from './engine-places.js';
@@ -23,7 +24,6 @@ import type { Place } from './engine-places.js';
 import { RetryAt, STAGE_QUEUES } from './queues.js';
 import type { StageJob } from './queues.js';
 import { pauseQueue } from './queue-stop.js';
-import { ReadAhead } from './read-ahead.js';
 import { ShownLater } from './shown-later.js';
 import type { StageHandler } from './stage-handler.js';
 
@@ -121,14 +121,23 @@ export class StageWorker implements BeforeApplicationShutdown {
     clock: AttemptClock,
     place: Place,
   ): Promise<Error | null> {
-    const ahead = new ReadAhead(handler);
+    const id = new mongo.ObjectId(job.data.upload_id);
+    const work: AttemptWork = new AttemptWork(
+      handler,
+      clock,
+      (engine) => this.inTurn(handler.stage, work.claimed, clock, engine),
+      job.data,
+      (seen) => this.stages.claim(id, handler.stage, this.id, seen),
+    );
+    let claim: Claim | null = null;
     try {
-      const id = new mongo.ObjectId(job.data.upload_id);
-      const claim = await this.stages.claim(id, handler.stage, this.id, (row) => ahead.begin(row));
+      claim = await work.claiming;
       // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
-      return claim && (await this.work(job, handler, claim, ahead, clock, place));
+      return claim && (await this.work(job, handler, claim, work, clock, place));
     } finally {
-      ahead.close();
+      // What was begun is another worker's to do, or nobody's.
+      if (!claim) clock.abort('lost');
+      work.close();
     }
   }
 
@@ -136,7 +145,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     job: Job<StageJob>,
     handler: StageHandler,
     claim: Claim,
-    ahead: ReadAhead,
+    work: AttemptWork,
     clock: AttemptClock,
     place: Place,
   ): Promise<Error | null> {
@@ -148,15 +157,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const shown = handler.showsProgress ? new ShownLater(() => this.targets.of(claim.row).project(claim.row)) : null;
     let result: Partial<Upload>;
     try {
-      const context = {
-        claim,
-        ahead: ahead.of(claim.row),
-        signal: clock.signal,
-        allow: (seconds: number) => clock.allow(seconds),
-        engine: <T>(work: () => Promise<T>) => this.inTurn(claim, clock, work),
-      };
-      // An engine that does not answer its abort must not keep the stage.
-      result = await raceAbort(handler.run(context), clock.signal);
+      result = await work.result(claim);
       await shown?.end();
     } catch (error) {
       await shown?.end();
@@ -169,19 +170,29 @@ export class StageWorker implements BeforeApplicationShutdown {
     return null;
   }
 
-  private inTurn<T>(claim: Claim, clock: AttemptClock, work: () => Promise<T>): Promise<T> {
+  private inTurn<T>(
+    stage: StageName,
+    claimed: () => Promise<Claim>,
+    clock: AttemptClock,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    // One whose claim fails is ended by that.
+    const isHeld = () =>
+      claimed().then(
+        (claim) => this.stages.renew(claim).catch(() => true),
+        () => true,
+      );
     clock.stop();
     const asked = performance.now();
     const late = setTimeout(() => clock.abort('congestion'), LONGEST_TURN_MS).unref();
     const beforehand = async () => {
       clearTimeout(late);
       clock.signal.throwIfAborted();
-      if (performance.now() - asked > LOOK_AGAIN_MS && !(await this.stages.renew(claim).catch(() => true)))
-        clock.abort('lost');
+      if (performance.now() - asked > LOOK_AGAIN_MS && !(await isHeld())) clock.abort('lost');
       clock.signal.throwIfAborted();
       clock.restart();
     };
-    return this.placesOf(claim.stage).run(() => raceAbort(work(), clock.signal), beforehand);
+    return this.placesOf(stage).run(() => raceAbort(work(), clock.signal), beforehand);
   }
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {

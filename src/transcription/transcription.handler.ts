@@ -1,11 +1,11 @@
-import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 import { QueuePace } from '../queue/queue-pace.js';
 import { StageHandler } from '../queue/stage-handler.js';
-import type { Ahead, StageContext } from '../queue/stage-handler.js';
+import type { StageContext } from '../queue/stage-handler.js';
+import type { StageJob } from '../queue/queues.js';
 import { StageWorker } from '../queue/stage-worker.js';
 import { AudioStore } from '../storage/audio-store.js';
 import { AudioRemoval } from '../uploads/audio-removal.js';
@@ -13,22 +13,14 @@ import { Ledger } from '../uploads/ledger.js';
 import type { Transcript } from '../uploads/results.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
 import { PermanentError } from '../common/app-error.js';
+import { AudioAhead } from './audio-ahead.js';
 import { MongoPieceStore } from './mongo.piece-store.js';
 import { TranscriptCache } from './transcript-cache.js';
 import { Transcriber } from './transcriber.js';
 
-/** The audio, and what was heard in the same bytes before: both are asked for while the stage is being claimed. */
-interface Heard extends Ahead {
-  readonly open: () => Readable;
-  readonly cached: Promise<Transcript | null>;
-}
-
-/** Larger audio is read when its turn has come: what waits ahead of the engine's places must not fill the memory. */
-const READ_AHEAD_BYTES = 2 ** 20;
-
 /** The stage `transcription`: stored audio in, transcript on the row, audio gone. */
 @Injectable()
-export class TranscriptionHandler extends StageHandler<Heard> {
+export class TranscriptionHandler extends StageHandler<AudioAhead> {
   readonly stage = 'transcription';
   readonly showsProgress = true;
   readonly concurrency: number;
@@ -55,38 +47,28 @@ export class TranscriptionHandler extends StageHandler<Heard> {
     worker.register(this);
   }
 
-  override begin(row: Upload): Heard | null {
-    if (!row.file_id || row.audio_state !== 'stored') return null;
-    const fileId = row.file_id.toHexString();
-    // The row knows how long the file is: the store need not look it up.
-    const size = row.size ?? 0;
-    const open = () => this.store.open(fileId, { start: 0, end: size });
-    const cached = this.cache.find(row, this.transcriber.id);
-    // Whoever awaits it hears of it, and nobody else.
-    cached.catch(() => undefined);
-    return { cached, ...(size > READ_AHEAD_BYTES ? { open, close: () => undefined } : readAhead(open)) };
+  override ahead(job: StageJob): AudioAhead {
+    return new AudioAhead(this.store, this.cache, this.transcriber.id, job);
   }
 
-  async run(context: StageContext<Heard>): Promise<Partial<Upload>> {
-    const { claim, ahead: audio } = context;
-    const { row } = claim;
+  async run(context: StageContext<AudioAhead>): Promise<Partial<Upload>> {
+    const { row, ahead } = context;
+    const upload_id = row._id.toHexString();
     const where = `session=${row.session_id}, question=${row.question_id}`;
-    if (!audio) {
+    if (!row.file_id || row.audio_state !== 'stored') {
       throw new PermanentError('audio_gone', 'The audio is not there any more; please record the answer again');
     }
-    this.log.pino.info(
-      { upload_id: claim.id.toHexString(), attempt: claim.attempt },
-      `Starting transcription: ${where}`,
-    );
+    const attempt = (row.stages.transcription?.attempts ?? 0) + 1;
+    this.log.pino.info({ upload_id, attempt }, `Starting transcription: ${where}`);
     // Of the engine's own work, without the wait for its turn.
     let seconds = 0;
-    const cached = await audio.cached;
+    const cached = await ahead.cached;
     this.metrics.transcriptCache.labels(cached ? 'hit' : 'miss').inc();
     const transcript =
       cached ??
       (await context.engine(async () => {
         const began = performance.now();
-        const heard = await this.transcribe(context, audio.open);
+        const heard = await this.transcribe(context);
         seconds = (performance.now() - began) / 1000;
         return heard;
       }));
@@ -95,7 +77,7 @@ export class TranscriptionHandler extends StageHandler<Heard> {
     if (!cached) this.pace.note(this.stage, seconds, this.concurrency);
     this.log.pino.info(
       {
-        upload_id: claim.id.toHexString(),
+        upload_id,
         seconds: Math.round(seconds * 1000) / 1000,
         audio_seconds: transcript.duration,
         characters: transcript.text.length,
@@ -107,13 +89,12 @@ export class TranscriptionHandler extends StageHandler<Heard> {
     return { transcript, transcribed_at: new Date(), audio_state: row.retain_audio ? 'stored' : 'deleting' };
   }
 
-  private async transcribe({ claim, signal, allow }: StageContext<Heard>, open: () => Readable): Promise<Transcript> {
-    const { row } = claim;
-    const pieces = new MongoPieceStore(this.ledger, claim.id, this.transcriber.id);
+  private async transcribe({ row, ahead, signal, allow }: StageContext<AudioAhead>): Promise<Transcript> {
+    const pieces = new MongoPieceStore(this.ledger, row._id, this.transcriber.id);
     // A small file may hold days of silence: its length is known only as it is decoded.
     const tooLong = new AbortController();
     const transcript = await this.transcriber.transcribe({
-      audio: { open, size: row.size ?? 0, contentType: row.content_type ?? '' },
+      audio: { open: () => ahead.open(row), size: row.size ?? 0, contentType: row.content_type ?? '' },
       language: row.language,
       signal: AbortSignal.any([signal, tooLong.signal]),
       onDuration: (seconds) => {
@@ -122,7 +103,7 @@ export class TranscriptionHandler extends StageHandler<Heard> {
       },
       pieces,
     });
-    if (pieces.isUsed) await this.ledger.pieces.deleteMany({ upload_id: claim.id });
+    if (pieces.isUsed) await this.ledger.pieces.deleteMany({ upload_id: row._id });
     return transcript;
   }
 
@@ -134,22 +115,6 @@ export class TranscriptionHandler extends StageHandler<Heard> {
     if (row.audio_state !== 'deleting' || !row.file_id) return;
     this.removal.remove(row._id, row.file_id.toHexString());
   }
-}
-
-/** Reads while the cache is asked, which nearly always knows nothing of the audio: who opens it first finds its beginning there. */
-function readAhead(open: () => Readable): { open: () => Readable; close: () => void } {
-  const first = open();
-  // Whoever reads it hears of it, and nobody else.
-  first.on('error', () => undefined).read(0);
-  let next: Readable | null = first;
-  return {
-    open: () => {
-      const stream = next ?? open();
-      next = null;
-      return stream;
-    },
-    close: () => void first.destroy(),
-  };
 }
 
 function tooLongError(longestS: number): PermanentError {

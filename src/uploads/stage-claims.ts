@@ -58,12 +58,12 @@ export class StageClaims {
         stage,
       ),
     );
-    const taking = found.size > 0 ? this.takeFound(found, stage, worker) : found;
+    // First, as work waits for what it reads and not for its claim.
     for (const { id, seen } of asked) {
       const row = found.get(id.toHexString());
       if (row) seen?.(row);
     }
-    const ours = await taking;
+    const ours = found.size > 0 ? await this.takeFound(found, stage, worker) : found;
     return asked.map(({ id }) => {
       const row = ours.get(id.toHexString()) ?? null;
       // One that was delivered twice is worked on once.
