@@ -13,7 +13,8 @@ import type { StageJob } from './queues.js';
 const SHORT = 50;
 
 /** A row as far as its job names it; what is not known of its audio is read from the row later. */
-type Dispatched = Pick<Upload, '_id' | 'correlation_id' | 'stages'> & Partial<Pick<Upload, 'file_id' | 'size'>>;
+type Dispatched = Pick<Upload, '_id' | 'correlation_id' | 'stages'> &
+  Partial<Pick<Upload, 'user_id' | 'sha256' | 'file_id' | 'size'>>;
 
 /**
  * Turns due stages into Bull jobs. It promises nothing: a job that could not be made, because Redis is away or the process
@@ -107,10 +108,9 @@ export class Dispatcher {
   }
 }
 
-function audioOf({ file_id, size }: Dispatched, stage: StageName): Pick<StageJob, 'audio'> {
-  return stage === 'transcription' && file_id && size !== undefined
-    ? { audio: { file_id: file_id.toHexString(), size } }
-    : {};
+function audioOf({ user_id, sha256, file_id, size }: Dispatched, stage: StageName): Pick<StageJob, 'audio'> {
+  if (stage !== 'transcription' || user_id === undefined || sha256 === undefined || !file_id) return {};
+  return { audio: { user_id, sha256, file_id: file_id.toHexString(), size: size ?? 0 } };
 }
 
 /** @throws the first error among the answers */

@@ -9,12 +9,20 @@ export const WEBHOOK_QUEUE = 'webhooks';
 export const STAGE_QUEUES: readonly StageName[] = STAGES;
 export const ALL_QUEUES: readonly string[] = [...STAGE_QUEUES, SWEEP_QUEUE, WEBHOOK_QUEUE];
 
-/** Ids, and the length of what one of them names: a handler reads the row afresh. */
+/** What names an upload's bytes; `size` in bytes. */
+export interface NamedAudio {
+  user_id: string;
+  sha256: string;
+  file_id: string;
+  size: number;
+}
+
+/** Ids, and no content: a handler reads the row afresh. */
 export interface StageJob {
   upload_id: string;
   correlation_id: string | null;
-  /** Bytes that the stage will want: they are read beside the row. `size` in bytes. */
-  audio?: { file_id: string; size: number };
+  /** What the stage will want: it is read beside the row, and counts only where the row names the same. */
+  audio?: NamedAudio;
 }
 
 /** Thrown by a processor to have Bull run the same job again when the ledger says so. */

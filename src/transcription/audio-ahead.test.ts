@@ -4,10 +4,17 @@ import type { StageJob } from '../queue/queues.js';
 import type { AudioStore } from '../storage/audio-store.js';
 import type { Upload } from '../uploads/upload.schema.js';
 import { AudioAhead } from './audio-ahead.js';
-import type { TranscriptCache } from './transcript-cache.js';
+import type { Bytes, TranscriptCache } from './transcript-cache.js';
 
 const rowOf = (changed: Partial<Upload> = {}) =>
-  ({ file_id: new mongo.ObjectId(), audio_state: 'stored', size: 1000, ...changed }) as Upload;
+  ({
+    user_id: 'alice',
+    sha256: 'ab',
+    file_id: new mongo.ObjectId(),
+    audio_state: 'stored',
+    size: 1000,
+    ...changed,
+  }) as Upload;
 
 function stand(row: Upload, job: Partial<StageJob> = {}) {
   const opened: { id: string; stream: Readable }[] = [];
@@ -18,40 +25,45 @@ function stand(row: Upload, job: Partial<StageJob> = {}) {
       return stream;
     },
   };
-  let asked = 0;
-  const cache = {
-    find: () => {
-      asked += 1;
-      return Promise.resolve(null);
-    },
+  const asked: string[] = [];
+  const withSameBytes = ({ user_id, sha256 }: Bytes) => {
+    asked.push(`${user_id} ${sha256}`);
+    return Promise.resolve([]);
   };
+  const find = async (row: Upload, _engine: string, same = withSameBytes(row)) => {
+    await same;
+    return null;
+  };
+  const cache = { withSameBytes, find };
   const ahead = new AudioAhead(store as unknown as AudioStore, cache as unknown as TranscriptCache, 'engine', {
     upload_id: '',
     correlation_id: null,
     ...job,
   });
   const ids = () => opened.map(({ id }) => id);
-  return { ahead, opened, ids, asked: () => asked, id: row.file_id?.toHexString() ?? '' };
+  return { ahead, opened, ids, asked, id: row.file_id?.toHexString() ?? '' };
 }
 
-const named = (row: Upload) => ({ audio: { file_id: row.file_id!.toHexString(), size: row.size ?? 0 } });
+const named = ({ user_id, sha256 = '', file_id, size = 0 }: Upload) => ({
+  audio: { user_id, sha256, file_id: file_id!.toHexString(), size },
+});
 
 describe('audio that is read ahead', () => {
-  it('is read as soon as its job names it, and once', () => {
+  it('is read and looked up as soon as its job names it, and once', () => {
     const row = rowOf();
     const { ahead, opened, ids, asked, id } = stand(row, named(row));
-    expect([ids(), asked()]).toEqual([[id], 0]);
+    expect([ids(), asked]).toEqual([[id], ['alice ab']]);
     ahead.begin(row);
     expect(ahead.open(row)).toBe(opened[0]!.stream);
-    expect([ids(), asked()]).toEqual([[id], 1]);
+    expect([ids(), asked]).toEqual([[id], ['alice ab']]);
   });
 
   it('is read when its row is known, of a job that does not name it', () => {
     const row = rowOf();
-    const { ahead, opened, ids, id } = stand(row);
-    expect(ids()).toEqual([]);
+    const { ahead, opened, ids, asked, id } = stand(row);
+    expect([ids(), asked]).toEqual([[], []]);
     ahead.begin(row);
-    expect(ids()).toEqual([id]);
+    expect([ids(), asked]).toEqual([[id], ['alice ab']]);
     expect(ahead.open(row)).toBe(opened[0]!.stream);
   });
 
@@ -66,9 +78,10 @@ describe('audio that is read ahead', () => {
 
   it('is the row’s, whatever its job names', () => {
     const row = rowOf();
-    const { ahead, opened, id } = stand(row, named(rowOf()));
+    const { ahead, opened, asked, id } = stand(row, named(rowOf({ user_id: 'bob' })));
     ahead.begin(row);
     expect(opened[1]).toMatchObject({ id, stream: ahead.open(row) });
+    expect(asked.at(-1)).toBe('alice ab');
   });
 
   it('is left until its turn where it is large', () => {
@@ -83,7 +96,7 @@ describe('audio that is read ahead', () => {
   it('is neither read nor looked up where it is gone', () => {
     const { ahead, ids, asked } = stand(rowOf());
     ahead.begin(rowOf({ audio_state: 'deleted' }));
-    expect([ids(), asked()]).toEqual([[], 0]);
+    expect([ids(), asked]).toEqual([[], []]);
   });
 
   it('is let go of when it is not wanted', () => {

@@ -4,7 +4,7 @@ import type { Ahead } from '../queue/stage-handler.js';
 import type { AudioStore } from '../storage/audio-store.js';
 import type { Transcript } from '../uploads/results.js';
 import type { Upload } from '../uploads/upload.schema.js';
-import type { TranscriptCache } from './transcript-cache.js';
+import type { Earlier, TranscriptCache } from './transcript-cache.js';
 
 /** Larger audio is read when its turn has come: what waits ahead of the engine's places must not fill the memory. */
 const MOST_BYTES = 2 ** 20;
@@ -13,6 +13,8 @@ const MOST_BYTES = 2 ** 20;
 export class AudioAhead implements Ahead {
   /** Null when these bytes were not transcribed before. */
   cached: Promise<Transcript | null> = Promise.resolve(null);
+  /** What there is of the bytes that the job names. */
+  private readonly same: Promise<Earlier[]> | undefined;
   private readonly opened: Readable[] = [];
   /** Read ahead, and not taken yet. */
   private spare: { fileId: string; stream: Readable } | null = null;
@@ -21,14 +23,21 @@ export class AudioAhead implements Ahead {
     private readonly store: AudioStore,
     private readonly cache: TranscriptCache,
     private readonly engine: string,
-    { audio }: StageJob,
+    private readonly job: StageJob,
   ) {
-    if (audio) this.read(audio.file_id, audio.size);
+    const { audio } = job;
+    if (!audio) return;
+    // First, as what is large holds up what comes after it.
+    this.same = cache.withSameBytes(audio);
+    this.same.catch(() => undefined);
+    this.read(audio.file_id, audio.size);
   }
 
   begin(row: Upload): void {
     if (!row.file_id || row.audio_state !== 'stored') return;
-    this.cached = this.cache.find(row, this.engine);
+    const { audio } = this.job;
+    const isNamed = audio?.sha256 === row.sha256 && audio?.user_id === row.user_id;
+    this.cached = this.cache.find(row, this.engine, isNamed ? this.same : undefined);
     // Whoever awaits it hears of it, and nobody else.
     this.cached.catch(() => undefined);
     const fileId = row.file_id.toHexString();

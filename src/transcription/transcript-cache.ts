@@ -4,8 +4,8 @@ import { Ledger } from '../uploads/ledger.js';
 import type { Transcript } from '../uploads/results.js';
 import type { Upload } from '../uploads/upload.schema.js';
 
-type Bytes = Pick<Upload, 'user_id' | 'sha256'>;
-type Earlier = Bytes & Pick<Upload, 'language' | 'transcript'>;
+export type Bytes = Pick<Upload, 'user_id' | 'sha256'>;
+export type Earlier = Bytes & Pick<Upload, 'language' | 'transcript'>;
 const SHOWN = { user_id: 1, sha256: 1, transcript: 1, language: 1 } as const;
 
 /** Of someone who sends the same bytes again and again, not all are looked at. */
@@ -17,15 +17,20 @@ const MOST = 10;
  */
 @Injectable()
 export class TranscriptCache {
-  private readonly withSameBytes = grouped((asked: readonly Bytes[]) => this.rowsOf(asked));
+  /** What there is of a user's bytes, in whatever language, by whatever engine. */
+  readonly withSameBytes = grouped((asked: readonly Bytes[]) => this.rowsOf(asked));
 
   constructor(private readonly ledger: Ledger) {}
 
-  /** @param engine id of the engine that would transcribe it now */
-  async find(row: Upload, engine: string): Promise<Transcript | null> {
+  /**
+   * @param engine id of the engine that would transcribe it now
+   * @param same what `withSameBytes` found, where that was asked before
+   */
+  async find(row: Upload, engine: string, same = this.withSameBytes(row)): Promise<Transcript | null> {
     const { language } = row;
-    const same = await this.withSameBytes(row);
-    const earlier = same.find((other) => other.language === language && other.transcript?.transcriber === engine);
+    const earlier = (await same).find(
+      (other) => other.language === language && other.transcript?.transcriber === engine,
+    );
     return earlier?.transcript ?? null;
   }
 
