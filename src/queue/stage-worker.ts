@@ -4,11 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import type { Job } from 'bull';
-import { mongo } from 'mongoose';
 import { correlationIdFrom, runWithCorrelation } from '../common/correlation.js';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
-import { raceAbort } from '../common/race-abort.js';
 import { Config } from '../config/config.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { StageLedger } from '../uploads/stage-ledger.js';
@@ -30,11 +28,6 @@ import type { StageHandler } from './stage-handler.js';
 /** How long a stage lets another one go first, while more of its jobs are in hand in this process than half its places. */
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
-/** How long a claimed stage waits for its turn at the engine, behind longer work than was to be expected; then others may do it. */
-const LONGEST_TURN_MS = 5000;
-/** After a longer wait the row is looked at before the engine is asked: it may have been erased, or replaced, meanwhile. */
-const LOOK_AGAIN_MS = 100;
-
 /** Runs the stages of one worker process: claim, work, write the result while the token holds, hand over by state. */
 @Injectable()
 export class StageWorker implements BeforeApplicationShutdown {
@@ -121,14 +114,8 @@ export class StageWorker implements BeforeApplicationShutdown {
     clock: AttemptClock,
     place: Place,
   ): Promise<Error | null> {
-    const id = new mongo.ObjectId(job.data.upload_id);
-    const work: AttemptWork = new AttemptWork(
-      handler,
-      clock,
-      (engine) => this.inTurn(handler.stage, work.claimed, clock, engine),
-      job.data,
-      (seen) => this.stages.claim(id, handler.stage, this.id, seen),
-    );
+    const places = this.placesOf(handler.stage);
+    const work = new AttemptWork(handler, clock, places, this.stages, this.id, job.data);
     let claim: Claim | null = null;
     try {
       claim = await work.claiming;
@@ -168,31 +155,6 @@ export class StageWorker implements BeforeApplicationShutdown {
     this.placesOf(handler.stage).done(place);
     await this.succeeded(handler, claim, result);
     return null;
-  }
-
-  private inTurn<T>(
-    stage: StageName,
-    claimed: () => Promise<Claim>,
-    clock: AttemptClock,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    // One whose claim fails is ended by that.
-    const isHeld = () =>
-      claimed().then(
-        (claim) => this.stages.renew(claim).catch(() => true),
-        () => true,
-      );
-    clock.stop();
-    const asked = performance.now();
-    const late = setTimeout(() => clock.abort('congestion'), LONGEST_TURN_MS).unref();
-    const beforehand = async () => {
-      clearTimeout(late);
-      clock.signal.throwIfAborted();
-      if (performance.now() - asked > LOOK_AGAIN_MS && !(await isHeld())) clock.abort('lost');
-      clock.signal.throwIfAborted();
-      clock.restart();
-    };
-    return this.placesOf(stage).run(() => raceAbort(work(), clock.signal), beforehand);
   }
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {
