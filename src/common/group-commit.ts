@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
 import { grouped } from './grouped.js';
-import { isDuplicateKey } from './mongo-errors.js';
+import { isDuplicateKey, writeFaultsOf } from './mongo-errors.js';
+import type { WriteFault } from './mongo-errors.js';
 
 /** A conditional update of one document. */
 export interface ConditionalUpdate<T extends mongo.BSON.Document> {
@@ -155,19 +156,9 @@ function eachAlone<I, O>(items: readonly I[], run: (item: I) => Promise<O>): Pro
 
 /** What went wrong with single writes of a group, by their places; null when something went wrong with all of it. */
 function faultsOf(error: unknown): Map<number, Error> | null {
-  const { name, writeErrors, result } = error as {
-    name?: string;
-    writeErrors?: unknown;
-    result?: { getWriteConcernError?: () => unknown };
-  };
-  if (name !== 'MongoBulkWriteError' || !Array.isArray(writeErrors) || writeErrors.length === 0) return null;
-  // Not durable, for none of them.
-  if (result?.getWriteConcernError?.()) return null;
-  const faults = writeErrors as { index: number; code?: number; errmsg?: string }[];
-  return new Map(
-    faults.map(({ index, code, errmsg }) => [
-      index,
-      Object.assign(new Error(errmsg ?? 'The write failed'), { name: 'MongoServerError', code }),
-    ]),
-  );
+  const faults = writeFaultsOf(error);
+  if (!faults) return null;
+  const errorOf = ({ code, errmsg }: WriteFault) =>
+    Object.assign(new Error(errmsg ?? 'The write failed'), { name: 'MongoServerError', code });
+  return new Map(faults.map((fault) => [fault.index, errorOf(fault)]));
 }

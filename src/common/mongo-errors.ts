@@ -81,16 +81,29 @@ export function isDuplicateKey(error: unknown): boolean {
   return error instanceof Error && (error as { code?: unknown }).code === DUPLICATE_KEY;
 }
 
+export interface WriteFault {
+  /** Of the write, among those of its command. */
+  index: number;
+  code?: number;
+  errmsg?: string;
+}
+
+/** What went wrong with single writes of an unordered command of many; null when something went wrong with all of them. */
+export function writeFaultsOf(error: unknown): readonly WriteFault[] | null {
+  const { name, writeErrors, result } = error as {
+    name?: string;
+    writeErrors?: unknown;
+    result?: { getWriteConcernError?: () => unknown };
+  };
+  if (name !== 'MongoBulkWriteError' || !Array.isArray(writeErrors) || writeErrors.length === 0) return null;
+  // Not durable, for none of them.
+  return result?.getWriteConcernError?.() ? null : (writeErrors as WriteFault[]);
+}
+
 /**
  * Whether all that was wrong with an unordered insert of many is that some are there already. Its `code` is that of the first
  * that failed: another may not have been written at all.
  */
 export function areDuplicateKeys(error: unknown): boolean {
-  if (!isDuplicateKey(error)) return false;
-  const { writeErrors, result } = error as {
-    writeErrors?: unknown;
-    result?: { getWriteConcernError?: () => unknown };
-  };
-  if (!Array.isArray(writeErrors) || writeErrors.length === 0 || result?.getWriteConcernError?.()) return false;
-  return (writeErrors as { code?: unknown }[]).every(({ code }) => code === DUPLICATE_KEY);
+  return writeFaultsOf(error)?.every(({ code }) => code === DUPLICATE_KEY) ?? false;
 }
