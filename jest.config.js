@@ -1,5 +1,6 @@
 const shared = {
-  testEnvironment: 'node',
+  runtime: '<rootDir>/test/support/one-realm/runtime.cjs',
+  testEnvironment: '<rootDir>/test/support/one-realm/environment.cjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
