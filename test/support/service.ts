@@ -185,6 +185,8 @@ export class TestService {
   }
 
   async stop(): Promise<void> {
+    // Callers keep their connections for a next request, and a service that stops waits for it a second long: there is none.
+    this.service.app.getHttpServer().closeIdleConnections();
     await this.service.stop();
     if (this.folder !== null) await rm(this.folder, { recursive: true, force: true });
   }
