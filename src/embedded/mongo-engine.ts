@@ -6,7 +6,6 @@ import { promisify } from 'node:util';
 import mongoose from 'mongoose';
 import { cacheFolder, findProgram, isRunnable } from '../config/host.js';
 import { EmbeddedServerError } from './embedded-server.error.js';
-import { downloadMongod } from './mongod.download.js';
 import { connects, type ServerCommand } from './server-process.js';
 
 export type EngineName = 'mongod' | 'secantusd-rs' | 'jongodb';
@@ -40,7 +39,7 @@ export async function resolveMongoEngine(choice: EngineChoice): Promise<MongoEng
   if (wanted('mongod')) {
     for (const find of [
       async () => findProgram('mongod'),
-      async () => (choice.mayDownload ? downloadMongod(say) : null),
+      async () => (choice.mayDownload ? await download(say) : null),
     ]) {
       const program = await find();
       if (program !== null && (await runs(program, say))) return { name: 'mongod', program, keepsData: true };
@@ -115,6 +114,12 @@ async function runs(program: string, say: (message: string) => void): Promise<bo
     say(`${program} does not run and is passed over: ${(error as Error).message.split('\n')[0] ?? ''}`);
     return false;
   }
+}
+
+/** What downloads it is loaded where it is wanted: hardly ever, and never where there is a MongoDB. */
+async function download(say: (message: string) => void): Promise<string | null> {
+  const { downloadMongod } = await import('./mongod.download.js');
+  return downloadMongod(say);
 }
 
 function findJongodb(): string | null {

@@ -7,7 +7,7 @@ import { AppError } from '../common/app-error.js';
 import { Config } from '../config/config.js';
 import type { AudioStore } from './audio-store.js';
 import { GridFsAudioStore } from './gridfs.audio-store.js';
-import { S3AudioStore } from './s3.audio-store.js';
+import type { S3AudioStore } from './s3.audio-store.js';
 
 /** GridFS bucket of kept audio, beside `fs`, the landing zone. */
 const BUCKET = 'archive';
@@ -19,20 +19,24 @@ export class Archives implements OnModuleInit, OnApplicationShutdown {
   /** Of what is archived now. */
   readonly name: 'gridfs' | 's3';
   private readonly gridfs: GridFsAudioStore;
-  private readonly s3: S3AudioStore | null;
+  private s3: S3AudioStore | null = null;
 
   constructor(
     @InjectConnection() connection: Connection,
-    config: Config,
+    private readonly config: Config,
     private readonly health: HealthRegistry,
   ) {
     this.name = config.AUDIO_ARCHIVE;
     this.gridfs = new GridFsAudioStore(connection, BUCKET);
-    this.s3 = config.S3_BUCKET === null ? null : new S3AudioStore(config);
   }
 
   async onModuleInit(): Promise<void> {
     await this.gridfs.onModuleInit();
+    if (this.config.S3_BUCKET !== null) {
+      // Its client is a good part of what there is to load at a start: only for those who have a bucket.
+      const { S3AudioStore } = await import('./s3.audio-store.js');
+      this.s3 = new S3AudioStore(this.config);
+    }
     // Uploads are taken, and transcribed, without the archive; it catches up.
     if (this.name === 's3')
       this.health.register('archive', () => this.of('s3').check().catch(unreachable), { required: false });
