@@ -48,12 +48,20 @@ export class LinkVerifier {
   }
 
   private async confirm(row: Linked): Promise<Stuck | null> {
-    const now = await this.ledger.find(row._id);
-    // What still is marked is found as such, and finished by the sweep.
-    if (now?.state !== 'committed' || now.link_due || (await this.isKnown(now))) return null;
+    const before = await this.standing(row._id);
+    if (before === null || (await this.isKnown(before))) return null;
     // Its session reads as gone while it is erased, and its rows go one after the other.
-    if (await this.sessions.isBeingErased(now.user_id, now.session_id)) return null;
+    if (await this.sessions.isBeingErased(before.user_id, before.session_id)) return null;
+    // An erasure that ended between those two reads left no session, and took the row before it.
+    const now = await this.standing(row._id);
+    if (now === null) return null;
     const since = now.committed_at ?? now.created_at;
     return { category: 'stuck', upload_id: row._id.toHexString(), stage: null, reason: 'answer_missing', since };
+  }
+
+  /** The row, while it is to be known by its session: what still is marked is found as such, and finished by the sweep. */
+  private async standing(id: mongo.ObjectId): Promise<Upload | null> {
+    const row = await this.ledger.find(id);
+    return row?.state === 'committed' && !row.link_due ? row : null;
   }
 }

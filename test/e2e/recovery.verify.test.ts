@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
+import { SessionRepository } from '../../src/sessions/session.repository.js';
 import { type Caller, eventually, type Json, speech, startTestService, type TestService } from '../support/service.js';
 import { age, isLinked, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
 
@@ -185,6 +186,22 @@ describe('verify', () => {
       .collection('interview_sessions')
       .updateOne({ session_id: 's' }, { $set: { erasing_since: new Date() } });
     expect((await verify()).stuck).toEqual([]);
+  });
+
+  it('finds nothing wrong with a session whose erasure ends while it is looked at', async () => {
+    await uploaded('q1');
+    const session = { session_id: 's' };
+    await service.db.collection('interview_sessions').updateOne(session, { $set: { erasing_since: new Date() } });
+    const sessions = service.service.app.get(SessionRepository);
+    const { isBeingErased } = sessions;
+    let ended = 0;
+    jest.spyOn(sessions, 'isBeingErased').mockImplementation(async (...of) => {
+      ended += (await service.db.collection('uploads').deleteMany(session)).deletedCount;
+      await service.db.collection('interview_sessions').deleteMany(session);
+      return isBeingErased.apply(sessions, of);
+    });
+    expect((await verify()).stuck).toEqual([]);
+    expect(ended).toBe(1);
   });
 
   it('keeps everything it found as a plan', async () => {
