@@ -193,12 +193,12 @@ describe('verify', () => {
     const session = { session_id: 's' };
     await service.db.collection('interview_sessions').updateOne(session, { $set: { erasing_since: new Date() } });
     const sessions = service.service.app.get(SessionRepository);
-    const { isBeingErased } = sessions;
+    const isBeingErased = sessions.isBeingErased.bind(sessions);
     let ended = 0;
     jest.spyOn(sessions, 'isBeingErased').mockImplementation(async (...of) => {
       ended += (await service.db.collection('uploads').deleteMany(session)).deletedCount;
       await service.db.collection('interview_sessions').deleteMany(session);
-      return isBeingErased.apply(sessions, of);
+      return isBeingErased(...of);
     });
     expect((await verify()).stuck).toEqual([]);
     expect(ended).toBe(1);
