@@ -48,12 +48,10 @@ export class RubricScorer extends Scorer {
     const sentences = await readText(transcript);
     signal.throwIfAborted();
     const model = await readModelAnswer(request.modelAnswer);
-    // Who says what the interviewer hopes to hear speaks the interviewer's language, in keywords too.
-    const own = sentences.filter((sentence) => !model?.sentences.has(keyOf(sentence)));
-    const foreign = language === null ? doesNotReadAsEnglish(own) : null;
-    if (foreign) return this.notScorable(request, foreign);
     await pause();
     const cleaned = clean(sentences, request.question, model?.sentences);
+    const foreign = language === null ? doesNotReadAsEnglish(tellingOfLanguage(cleaned, model)) : null;
+    if (foreign) return this.notScorable(request, foreign);
     const left = cleaned.kept.map(({ text }) => text).join(' ');
     if (tooLittle(left)) return this.notScorable(request, nothingOfItsOwn(cleaned));
 
@@ -130,6 +128,16 @@ function tooLittle(text: string): string | null {
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * The sentences by which an answer's language is judged: no English that earns nothing may make another language's answer one to be scored.
+ * Keywords without a sentence are among them, since that is what other languages look like here.
+ */
+function tellingOfLanguage({ kept, dropped }: Cleaned, model: ModelAnswer | null): Sentence[] {
+  const heaps = dropped.filter(({ why }) => why === 'keywords without a sentence').map(({ sentence }) => sentence);
+  // Who says what the interviewer hopes to hear speaks the interviewer's language, in keywords too.
+  return [...kept, ...heaps].filter((sentence) => !model?.sentences.has(keyOf(sentence)));
 }
 
 function nothingOfItsOwn({ dropped }: Cleaned): string {

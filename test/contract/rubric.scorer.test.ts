@@ -382,6 +382,22 @@ describe('the offline rubric, whatever it is given', () => {
 });
 
 describe('the offline rubric and other languages', () => {
+  it.each([
+    ['said again', 'Customer result learned plan Berlin argued I I customer.'],
+    ['that begs', BEGGING[0]!],
+    ['that reads the question out', QUESTION],
+  ])('takes an answer for no more English by a sentence %s', async (_, sentence) => {
+    const text =
+      'Berlin Berlin Berlin learned customer argued argued. Customer result learned plan Berlin argued I I customer. Decided I result argued I.';
+    const more = Array<string>(4).fill(sentence).join(' ');
+    const [plain, padded] = [
+      await scorer.score(written(QUESTION, text)),
+      await scorer.score(written(QUESTION, `${text} ${more}`)),
+    ];
+    expect(plain.notScorable).toMatch(/does not read as English/);
+    expect(padded).toEqual(plain);
+  });
+
   const german =
     'Letztes Jahr hatte ich mit einem Kollegen einen Streit über den Zeitplan, und wir haben uns am Ende auf einen Versuch geeinigt, der gut lief.';
 
