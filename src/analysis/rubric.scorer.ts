@@ -50,6 +50,7 @@ export class RubricScorer extends Scorer {
     const model = await readModelAnswer(request.modelAnswer);
     await pause();
     const cleaned = clean(sentences, request.question, model?.sentences);
+    await pause();
     const foreign = language === null ? doesNotReadAsEnglish(tellingOfLanguage(cleaned, model)) : null;
     if (foreign) return this.notScorable(request, foreign);
     const left = cleaned.kept.map(({ text }) => text).join(' ');
