@@ -1,6 +1,6 @@
 import { mongo } from 'mongoose';
 import { AppError } from './app-error.js';
-import { areDuplicateKeys, isMongoAway } from './mongo-errors.js';
+import { areDuplicateKeys, isMongoAway, isMongoFull } from './mongo-errors.js';
 
 const refused = (): Error => Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' });
 
@@ -14,6 +14,22 @@ describe('MongoDB being away', () => {
     const archive = new AppError('unavailable', 'archive_away', 'The archive cannot be reached', { cause: refused() });
     expect(isMongoAway(archive)).toBe(false);
     expect(isMongoAway(new Error('not erased', { cause: archive }))).toBe(false);
+  });
+});
+
+describe('MongoDB being full', () => {
+  const said = (message: string, code: number) => new mongo.MongoServerError({ message, code });
+
+  it('is told by its codes, and by what the system says of the disk, whatever the code', () => {
+    expect(isMongoFull(said('out of room', 14031))).toBe(true);
+    expect(isMongoFull(said('28: No space left on device', 8))).toBe(true);
+    const inEngine = said('WtError { code: 28, message: "No space left on device" }', 1);
+    expect(isMongoFull(new Error('a write failed', { cause: inEngine }))).toBe(true);
+  });
+
+  it('is not told by what is wrong with another disk, or with a document', () => {
+    expect(isMongoFull(new Error('ENOSPC: No space left on device'))).toBe(false);
+    expect(isMongoFull(said('E11000 duplicate key error', 11000))).toBe(false);
   });
 });
 

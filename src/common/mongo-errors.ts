@@ -64,11 +64,15 @@ function isBrokenSocket(error: Error): boolean {
 /** Over quota (Atlas), out of disk space. https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const FULL_CODES = new Set([8000, 14031]);
 
+/** What the system says of a full disk. WiredTiger passes it on as it is, and the server under a code that means anything. */
+const DISK_FULL = 'No space left on device';
+
 /** Whether MongoDB refuses writes because there is no room left for them. */
 export function isMongoFull(error: unknown): boolean {
   for (let current = error, depth = 0; depth < DEEPEST_CAUSE && current instanceof Error; depth++) {
     const { code } = current as { code?: unknown };
-    if (current.name.startsWith('Mongo') && FULL_CODES.has(code as number)) return true;
+    const isFull = FULL_CODES.has(code as number) || current.message.includes(DISK_FULL);
+    if (current.name.startsWith('Mongo') && isFull) return true;
     current = current.cause;
   }
   return false;
