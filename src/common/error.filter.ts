@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { Application, Request, Response } from 'express';
 import { allowedMethods } from './allowed-methods.js';
+import { answerEarly, isBodyComing } from './early-answer.js';
 import { errorResponse, type ErrorResponse } from './error-response.js';
 import type { Log } from './logging.js';
 
@@ -32,6 +33,7 @@ export class ErrorFilter implements ExceptionFilter {
       return;
     }
     if (request.destroyed && !request.complete) return;
+    if (isBodyComing(request)) answerEarly(request, response);
     for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
     response.status(answer.status).json(answer.body);
   }

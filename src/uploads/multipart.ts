@@ -12,8 +12,6 @@ import { UPLOAD_INTERRUPTED } from './ledger-errors.js';
 
 /** Room for boundaries, part headers and small fields around the file. */
 const ENVELOPE_BYTES = 64 * 1024;
-/** After a refusal, how long the rest of a body is read and thrown away, so that the sender gets to read the answer. */
-const DRAIN_MS = 2000;
 
 export interface Received {
   staged: Staged;
@@ -64,10 +62,7 @@ export class AudioForm {
    */
   async receive(request: Request, response: Response, upload: Incoming): Promise<Received> {
     const announced = Number(request.headers['content-length']);
-    if (announced > this.maxBytes + ENVELOPE_BYTES) {
-      this.hangUpAfter(request, response);
-      throw tooLarge(this.maxBytes);
-    }
+    if (announced > this.maxBytes + ENVELOPE_BYTES) throw tooLarge(this.maxBytes);
     const timers = this.limitTime(request);
     const reception: Reception = {
       upload,
@@ -92,7 +87,9 @@ export class AudioForm {
       const refusal = error === reception.fault ? error : asRefusal(error);
       reception.refusal = rowError(error, refusal);
       reception.stream?.destroy(error instanceof Error ? error : undefined);
-      this.hangUpAfter(request, response);
+      // Nothing reads it any more, and what is left to do here takes time.
+      request.unpipe();
+      request.resume();
       if (reception.staged) await this.intake.discard(reception.staged, reception.refusal);
       throw refusal;
     } finally {
@@ -161,21 +158,6 @@ export class AudioForm {
         clearInterval(check);
       },
     };
-  }
-
-  /**
-   * The answer goes out at once, and the rest of the body is thrown away for a while, so that the sender gets to read it:
-   * closing under unread bytes resets the connection, answer and all (RFC 9112, 9.6). So no `Connection: close` either,
-   * on which Node closes with the answer's last byte.
-   */
-  private hangUpAfter(request: Request, response: Response): void {
-    request.unpipe();
-    request.resume();
-    response.once('finish', () => {
-      if (request.complete) return;
-      const drained = setTimeout(() => request.socket.destroy(), DRAIN_MS);
-      request.once('close', () => clearTimeout(drained));
-    });
   }
 }
 

@@ -140,9 +140,11 @@ describe('a body that never ends', () => {
 describe('a broken multipart body', () => {
   const whole = Buffer.concat([Buffer.from(filePart()), WAV, Buffer.from(END)]);
 
-  async function sendRaw(body: Buffer | string, boundary?: string) {
+  async function sendRaw(body: Buffer | string, boundary = BOUNDARY) {
     const bytes = Buffer.from(body as string);
-    const upload = await RawUpload.begin(alice, PATH(session), bytes.length, boundary);
+    const upload = await RawUpload.begin(alice, PATH(session), bytes.length, {
+      'Content-Type': `multipart/form-data; boundary=${boundary}`,
+    });
     await upload.write(bytes);
     return upload.reply();
   }

@@ -23,6 +23,7 @@ export class RawUpload {
   private received = Buffer.alloc(0);
   private readonly changed = new Set<() => void>();
   private ended = false;
+  private isReset = false;
 
   private constructor(
     private readonly socket: Socket,
@@ -32,29 +33,46 @@ export class RawUpload {
       this.received = Buffer.concat([this.received, data]);
       this.tell();
     });
-    socket.on('error', () => undefined);
+    socket.on('error', () => (this.isReset = true));
     socket.on('close', () => {
       this.ended = true;
       this.tell();
     });
   }
 
-  /** @param length of the body in bytes as it is announced; null for a chunked body */
-  static async begin(caller: Caller, path: string, length: number | null, boundary = BOUNDARY): Promise<RawUpload> {
+  /**
+   * @param length of the body in bytes as it is announced; null for a chunked body
+   * @param more headers, in place of others of their names
+   */
+  static async begin(
+    caller: Caller,
+    path: string,
+    length: number | null,
+    more: Record<string, string> = {},
+  ): Promise<RawUpload> {
     const { hostname, port } = new URL(caller.url);
     const socket = connect(Number(port), hostname);
     await once(socket, 'connect');
     const upload = new RawUpload(socket, length === null);
-    socket.write(
-      `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: ${caller.authorization}\r\n` +
-        `Content-Type: multipart/form-data; boundary=${boundary}\r\n` +
-        (length === null ? 'Transfer-Encoding: chunked\r\n\r\n' : `Content-Length: ${length}\r\n\r\n`),
-    );
+    const headers = {
+      Host: hostname,
+      Authorization: caller.authorization,
+      'Content-Type': `multipart/form-data; boundary=${BOUNDARY}`,
+      ...(length === null ? { 'Transfer-Encoding': 'chunked' } : { 'Content-Length': String(length) }),
+      ...more,
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     return upload;
   }
 
   get isClosed(): boolean {
     return this.ended;
+  }
+
+  /** Whether the connection was closed under what was being sent: who reads only afterwards finds no answer any more. */
+  get wasReset(): boolean {
+    return this.isReset;
   }
 
   /** Resolves when the bytes are handed to the system, or when the connection is gone. */
