@@ -12,6 +12,7 @@ import { AuthModule } from './auth/auth.module.js';
 import { PageCookieController } from './auth/page-cookie.controller.js';
 import { CommonModule } from './common/common.module.js';
 import { HealthRegistry } from './common/health.js';
+import { endWritesOfEndedConnections } from './common/mongo-driver.js';
 import { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { IdempotencyModule } from './idempotency/idempotency.module.js';
@@ -50,22 +51,25 @@ const COMMAND_TIMEOUT_MS = 300_000;
 const foundation = [
   CommonModule,
   MongooseModule.forRootAsync({
-    useFactory: (config: Config) => ({
-      uri: config.MONGODB_URI ?? undefined,
-      dbName: config.MONGODB_DB,
-      autoIndex: false,
-      autoCreate: false,
-      // An acknowledged write survives: journaled, by a majority.
-      writeConcern: { w: 'majority' as const, journal: true },
-      serverSelectionTimeoutMS: SERVER_SELECTION_TIMEOUT_MS,
-      // One that hangs is noticed when its heartbeat does: what waits for it fails then, instead of hanging with it.
-      heartbeatFrequencyMS: HEARTBEAT_MS,
-      connectTimeoutMS: HEARTBEAT_TIMEOUT_MS,
-      waitQueueTimeoutMS: CONNECTION_WAIT_MS,
-      // An address that names a limit of its own has it.
-      ...(config.MONGODB_URI?.includes('socketTimeoutMS=') ? {} : { socketTimeoutMS: COMMAND_TIMEOUT_MS }),
-      maxPoolSize: 50,
-    }),
+    useFactory: (config: Config) => {
+      endWritesOfEndedConnections();
+      return {
+        uri: config.MONGODB_URI ?? undefined,
+        dbName: config.MONGODB_DB,
+        autoIndex: false,
+        autoCreate: false,
+        // An acknowledged write survives: journaled, by a majority.
+        writeConcern: { w: 'majority' as const, journal: true },
+        serverSelectionTimeoutMS: SERVER_SELECTION_TIMEOUT_MS,
+        // One that hangs is noticed when its heartbeat does: what waits for it fails then, instead of hanging with it.
+        heartbeatFrequencyMS: HEARTBEAT_MS,
+        connectTimeoutMS: HEARTBEAT_TIMEOUT_MS,
+        waitQueueTimeoutMS: CONNECTION_WAIT_MS,
+        // An address that names a limit of its own has it.
+        ...(config.MONGODB_URI?.includes('socketTimeoutMS=') ? {} : { socketTimeoutMS: COMMAND_TIMEOUT_MS }),
+        maxPoolSize: 50,
+      };
+    },
     inject: [Config],
   }),
   AuthModule,

@@ -81,7 +81,9 @@ export class Intake {
       });
       return { id, upload, startedAt, file_id: fileId, ...file };
     } catch (error) {
-      await this.abandon(id, upload, reception, recorded, error);
+      const abandoned = this.abandon(id, upload, reception, recorded, error);
+      // Nobody is to wait for what MongoDB cannot do while it is away.
+      if (!isMongoAway(error)) await abandoned;
       throw error;
     } finally {
       clearInterval(renewal);

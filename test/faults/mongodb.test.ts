@@ -144,6 +144,30 @@ describeDurable('a MongoDB that goes away', () => {
     await comesBack(['q0']);
   });
 
+  it('by taking nothing in any more: uploads on their way get their 503, and leave their places to others', async () => {
+    const questions = Array.from({ length: 8 }, (_, i) => `large${i}`);
+    const large = (question: string) => audioOf(question, 6_000_000);
+    const open = questions.map((question) => ({ question, half: user.open(session, question) }));
+    await Promise.all(open.map(({ question, half }) => half.send(large(question).subarray(0, 2_500_000))));
+    const chunks = stand.database.collection('fs.chunks');
+    await until(
+      'bytes of each are stored',
+      () => chunks.countDocuments(),
+      (count) => count >= questions.length,
+    );
+    stand.mongoNetwork.stall();
+    for (const { question, half } of open) {
+      half.send(large(question).subarray(2_500_000)).catch(() => undefined);
+      half.finish();
+    }
+    for (const { half } of open) expectAway(await half.answer, HANGING_MS);
+
+    stand.mongoNetwork.cut();
+    await comesBack([]);
+    const again = await Promise.all(questions.map((question) => user.upload(session, question, large(question))));
+    expect(again.map(({ status }) => status)).toEqual(questions.map(() => 200));
+  });
+
   it('by its connections, again and again while uploads come in: what was acknowledged completes, once', async () => {
     const questions = Array.from({ length: 30 }, (_, i) => `q${i}`);
     const taken: string[] = [];

@@ -197,10 +197,7 @@ export class Stand {
     await Promise.all((ended ?? []).map((service) => service.kill()));
     this.services.splice(0, Infinity, ...(kept ?? []));
     this.apis.splice(0, Infinity, ...this.apis.filter((api) => keep.includes(api)));
-    for (const network of [this.mongoNetwork, this.redisNetwork, this.balancer]) {
-      network.delayMs = 0;
-      network.refuses = false;
-    }
+    for (const network of [this.mongoNetwork, this.redisNetwork, this.balancer]) network.recover();
     for (const server of [this.mongo, this.redis]) {
       server.resume();
       if (!server.isRunning) await server.start();

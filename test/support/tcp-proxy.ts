@@ -13,6 +13,8 @@ export class TcpProxy {
   /** Who says this gets no answer any more: the backend does what it is asked for, and nobody gets to know. */
   losesAnswersTo: Buffer | null = null;
   private readonly pairs = new Set<readonly [Socket, Socket]>();
+  private readonly held = new Set<Socket>();
+  private isStalled = false;
   private turn = 0;
 
   private constructor(
@@ -38,14 +40,29 @@ export class TcpProxy {
     return this.pairs.size;
   }
 
+  /** Reads nothing any more, of old connections and new ones, until they are cut: who sends fills the buffers on the way, and waits. */
+  stall(): void {
+    this.isStalled = true;
+    for (const socket of [...this.pairs].flat()) socket.pause();
+  }
+
   /** Resets every connection; new ones are taken. Returns how many there were. */
   cut(): number {
     const { size } = this.pairs;
+    this.isStalled = false;
+    for (const client of this.held) reset(client);
     for (const [client, backend] of this.pairs) {
       reset(client);
       reset(backend);
     }
     return size;
+  }
+
+  /** Nothing is wrong with it any more. */
+  recover(): void {
+    this.delayMs = 0;
+    this.refuses = false;
+    if (this.isStalled) this.cut();
   }
 
   async close(): Promise<void> {
@@ -56,6 +73,11 @@ export class TcpProxy {
 
   private async accept(client: Socket): Promise<void> {
     client.on('error', () => undefined);
+    if (this.isStalled) {
+      this.held.add(client);
+      client.once('close', () => this.held.delete(client));
+      return;
+    }
     const backend = this.refuses ? null : await this.reach();
     if (!backend || client.destroyed) {
       backend?.destroy();
@@ -107,7 +129,7 @@ export class TcpProxy {
         }, this.delayMs);
       } else if (!to.write(piece)) {
         from.pause();
-        to.once('drain', () => from.resume());
+        to.once('drain', () => this.isStalled || from.resume());
       }
     });
     from.once('end', () => {
