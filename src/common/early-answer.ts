@@ -12,7 +12,7 @@ export function isBodyComing(request: Request): boolean {
 /**
  * Readies a request for an answer that does not wait for the rest of its body. What still comes is thrown away for a while:
  * closing under unread bytes resets the connection, answer and all (RFC 9112, 9.6). Where `Connection: close` was asked for, as
- * nginx does, Node would close with the answer's last byte; it is done here instead.
+ * proxies often do, Node would close with the answer's last byte; it is done here instead.
  */
 export function answerEarly(request: Request, response: Response): void {
   const { socket } = request;
