@@ -1,7 +1,16 @@
 import type { Request, Response } from 'express';
+import type { Socket } from 'node:net';
 
 /** How long the rest of a body is read and thrown away after the answer, so that the sender gets to read it. */
 const DRAIN_MS = 2000;
+
+/** Those whose request was answered, and has not ended yet. */
+const answered = new WeakSet<Socket>();
+
+/** Whether what breaks off on a connection is a request that had its answer before its end. */
+export function wasAnsweredEarly(socket: Socket): boolean {
+  return answered.has(socket);
+}
 
 /** Whether the body of a request is still coming. */
 export function isBodyComing(request: Request): boolean {
@@ -18,6 +27,7 @@ export function answerEarly(request: Request, response: Response): void {
   const { socket } = request;
   const stays = response.shouldKeepAlive;
   response.shouldKeepAlive = true;
+  answered.add(socket);
   request.unpipe();
   request.resume();
   response.once('finish', () => {
@@ -25,11 +35,12 @@ export function answerEarly(request: Request, response: Response): void {
     const drained = setTimeout(() => socket.destroy(), DRAIN_MS);
     request.once('close', () => {
       clearTimeout(drained);
-      end();
+      if (request.complete) end();
     });
   });
 
   function end(): void {
+    answered.delete(socket);
     if (!stays) socket.end();
   }
 }

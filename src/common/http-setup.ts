@@ -5,6 +5,7 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.js';
 import { CORRELATION_HEADER, correlationIdFrom } from './correlation.js';
+import { wasAnsweredEarly } from './early-answer.js';
 import { ErrorFilter } from './error.filter.js';
 import { jsonBody } from './json-body.middleware.js';
 import { Log } from './logging.js';
@@ -109,8 +110,8 @@ function securityHeaders(): RequestHandler {
 
 /** Node's parser refused the request before Express saw it: it is answered in the same shape as every other error. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
-  // An answer that has begun must not get a second one written into it.
-  const begun = (socket as { _httpMessage?: ServerResponse })._httpMessage?.headersSent ?? false;
+  // A request whose answer has begun must not get a second one.
+  const begun = (socket as { _httpMessage?: ServerResponse })._httpMessage?.headersSent || wasAnsweredEarly(socket);
   if (error.code === 'ECONNRESET' || !socket.writable || begun) {
     socket.destroy();
     return;

@@ -137,6 +137,54 @@ describe('a body that never ends', () => {
   });
 });
 
+describe('an answer before the end of a body', () => {
+  const NOBODY = { Authorization: 'Bearer nobody' };
+  const CLOSE = { Connection: 'close' };
+  const LENGTH = 60 * MB;
+  const megabyte = Buffer.alloc(MB, 'x');
+
+  /** Sends so many megabytes of a body that is refused by its announced length, or for its sender. */
+  async function refused(megabytes: number, headers: Record<string, string>): Promise<RawUpload> {
+    const upload = await RawUpload.begin(alice, PATH(session), LENGTH, headers);
+    for (let sent = 0; sent < megabytes && !upload.isClosed; sent++) await upload.write(megabyte);
+    return upload;
+  }
+
+  it.each<[number, string, Record<string, string>]>([
+    [413, 'kept', {}],
+    [413, 'closed', CLOSE],
+    [401, 'kept', NOBODY],
+    [401, 'closed', { ...NOBODY, ...CLOSE }],
+  ])('%i reaches who goes on sending, on a connection to be %s', async (status, _kept, headers) => {
+    const upload = await refused(59, headers);
+    expect([(await upload.reply()).status, upload.wasReset]).toEqual([status, false]);
+    // Who sends nothing more is not waited for.
+    await upload.closed();
+  });
+
+  it('leaves the connection to the next request once the body has ended', async () => {
+    const upload = await refused(60, NOBODY);
+    expect((await upload.reply()).status).toBe(401);
+    await upload.write('GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n');
+    await eventually(() => expect(upload.answers).toBe(2));
+  });
+
+  it('ends the connection with the body where that was asked for', async () => {
+    const upload = await refused(60, { ...NOBODY, ...CLOSE });
+    expect((await upload.reply()).status).toBe(401);
+    await upload.closed();
+    expect(upload.wasReset).toBe(false);
+  });
+
+  it('is the only one, also to who ends the connection instead of the body', async () => {
+    const upload = await refused(5, NOBODY);
+    expect((await upload.reply()).status).toBe(401);
+    upload.halfClose();
+    await upload.closed();
+    expect(upload.answers).toBe(1);
+  });
+});
+
 describe('a broken multipart body', () => {
   const whole = Buffer.concat([Buffer.from(filePart()), WAV, Buffer.from(END)]);
 

@@ -156,11 +156,15 @@ describeDurable('a MongoDB that goes away', () => {
       (count) => count >= questions.length,
     );
     stand.mongoNetwork.stall();
+    const stalledAt = performance.now();
     for (const { question, half } of open) {
       half.send(large(question).subarray(2_500_000)).catch(() => undefined);
       half.finish();
     }
-    for (const { half } of open) expectAway(await half.answer, HANGING_MS);
+    const answers = await Promise.all(
+      open.map(async ({ half }) => ({ ...(await half.answer), tookMs: performance.now() - stalledAt })),
+    );
+    for (const answer of answers) expectAway(answer, HANGING_MS);
 
     stand.mongoNetwork.cut();
     await comesBack([]);

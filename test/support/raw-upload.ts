@@ -96,6 +96,11 @@ export class RawUpload {
     return this.parse() !== null;
   }
 
+  /** How many answers have come so far. */
+  get answers(): number {
+    return this.received.toString('latin1').split('HTTP/1.1 ').length - 1;
+  }
+
   /** @throws Error when the connection ends without an answer */
   async reply(): Promise<RawReply> {
     await this.until(() => this.ended || this.answered);
@@ -107,6 +112,11 @@ export class RawUpload {
   /** Resolves when the other side has closed the connection. */
   async closed(): Promise<void> {
     await this.until(() => this.ended);
+  }
+
+  /** Sends nothing more, and still reads. */
+  halfClose(): void {
+    this.socket.end();
   }
 
   /** Goes away without a word. */
