@@ -13,8 +13,11 @@ export class Place {
   leave!: () => void;
   readonly leaving = new Promise<null>((resolve) => {
     this.leave = () => {
-      this.left = true;
-      resolve(null);
+      // To end a job for Bull is work of this thread: what the job begins with goes first.
+      setImmediate(() => {
+        this.left = true;
+        resolve(null);
+      });
     };
   });
 }

@@ -154,8 +154,9 @@ describe('a job taken ahead of a quick engine', () => {
   it('is left to the sweep, and the log, when its row could not be claimed; the next one is not taken ahead', async () => {
     const { take, stages, warnings, left } = await quickOnce();
     const { claim } = stages;
-    stages.claim = () => Promise.reject(new Error('MongoDB is away'));
+    stages.claim = () => settle().then(() => Promise.reject(new Error('MongoDB is away')));
     await take();
+    await settle();
     await settle();
     expect(warnings).toEqual(['Attempt cut short, the sweep will see to it']);
     await expect(take()).rejects.toThrow('MongoDB is away');
@@ -163,5 +164,11 @@ describe('a job taken ahead of a quick engine', () => {
     void take();
     await settle();
     expect(left()).toBe(2);
+  });
+
+  it("is the queue's to try again when it fails before the queue was told", async () => {
+    const { take, stages } = await quickOnce();
+    stages.claim = () => Promise.reject(new Error('MongoDB is away'));
+    await expect(take()).rejects.toThrow('MongoDB is away');
   });
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { mongo } from 'mongoose';
 import { grouped } from '../common/grouped.js';
 import { stagePath } from './ledger.js';
@@ -58,11 +59,12 @@ export class StageClaims {
         stage,
       ),
     );
-    // First, as work waits for what it reads and not for its claim.
+    // First, and with all that it does at once, as an answer waits for the work and not for its claim.
     for (const { id, seen } of asked) {
       const row = found.get(id.toHexString());
       if (row) seen?.(row);
     }
+    await immediate();
     const ours = found.size > 0 ? await this.takeFound(found, stage, worker) : found;
     return asked.map(({ id }) => {
       const row = ours.get(id.toHexString()) ?? null;

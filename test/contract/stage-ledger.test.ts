@@ -149,6 +149,23 @@ describe('stages that are claimed together', () => {
     expect(taken!.row).toEqual(await stored(id!));
   });
 
+  it('are written once the work that hears of the row has begun, as far as it goes without waiting', async () => {
+    const [id] = await due(1);
+    const order: string[] = [];
+    const { rows } = ledger;
+    const update = rows.updateMany.bind(rows);
+    jest.spyOn(rows, 'updateMany').mockImplementationOnce((...asked) => {
+      order.push('claim');
+      return update(...asked);
+    });
+    const work = async () => {
+      for (let step = 0; step < 20; step++) await Promise.resolve();
+      order.push('work');
+    };
+    await stages.claim(id!, 'transcription', 'a', () => void work());
+    expect(order).toEqual(['work', 'claim']);
+  });
+
   it('end each for itself: a token that is shared fences one row from no other', async () => {
     const [first, second] = await due(2);
     const [one, other] = await Promise.all([claim(first!), claim(second!)]);
