@@ -17,14 +17,27 @@ export function grouped<I, O>(
   run: (items: readonly I[]) => Promise<ArrayLike<O | Error>>,
   most = MOST,
 ): (item: I) => Promise<O> {
-  let underWay: Promise<unknown> = Promise.resolve();
+  let underWay: Promise<unknown> | null = null;
   const loader = new DataLoader<I, O>(
     (items) => {
       const work = run(items);
-      underWay = work.catch(() => undefined);
+      const over = work
+        .catch(() => undefined)
+        .then(() => {
+          if (underWay === over) underWay = null;
+        });
+      underWay = over;
       return work;
     },
-    { cache: false, maxBatchSize: most, batchScheduleFn: (start) => void atMost(PATIENCE_MS, underWay).then(start) },
+    {
+      cache: false,
+      maxBatchSize: most,
+      batchScheduleFn: (start) => {
+        if (underWay) void atMost(PATIENCE_MS, underWay).then(start);
+        // After the microtasks: what they ask for comes along.
+        else process.nextTick(start);
+      },
+    },
   );
   return async (item) => {
     const answer = await loader.load(item);
