@@ -25,6 +25,21 @@ describe('grouped', () => {
     expect(await Promise.all(others)).toEqual(['B', 'C']);
   });
 
+  it('takes along what the same turn asks for later, and needs no timer for what waits for nobody', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] });
+    const groups: string[][] = [];
+    const ask = grouped((items: readonly string[]) => {
+      groups.push([...items]);
+      return Promise.resolve(items);
+    });
+    const first = ask('a');
+    for (let step = 0; step < 20; step++) await Promise.resolve();
+    const later = ask('b');
+    expect(jest.getTimerCount()).toBe(0);
+    await Promise.all([first, later]);
+    expect(groups).toEqual([['a', 'b']]);
+  });
+
   it('waits two seconds for a group that is left without an answer, and no longer', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] });
     const groups: string[][] = [];
