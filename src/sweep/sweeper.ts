@@ -186,7 +186,7 @@ export class Sweeper {
   private oldFailedRows(...how: Parameters<Step>): Promise<number> {
     const before = new Date(Date.now() - this.config.FAILED_UPLOAD_RETENTION_D * DAY_MS);
     return this.each(how, { state: 'failed', audio_state: 'deleted', updated_at: { $lt: before } }, async (row) => {
-      await this.ledger.attempts.deleteMany({ upload_id: row._id });
+      await this.ledger.deleteBeside([row._id]);
       return (await this.ledger.rows.deleteOne({ _id: row._id, state: 'failed' })).deletedCount === 1;
     });
   }

@@ -32,6 +32,7 @@ export class MongoPieceStore implements PieceStore {
       const key = { upload_id: this.uploadId, engine: this.engine, index };
       await this.ledger.pieces.updateOne(key, { $set: { segments, saved_at: new Date() } }, { upsert: true });
     }
+    await this.ledger.forgetErased([this.uploadId]);
   }
 
   of(engine: string): MongoPieceStore {

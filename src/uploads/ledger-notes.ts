@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
-import { mongo } from 'mongoose';
+import type { mongo } from 'mongoose';
 import { Log } from '../common/logging.js';
 import { Outbox } from '../events/outbox.js';
 import { Ledger } from './ledger.js';
@@ -62,13 +62,13 @@ export class LedgerNotes implements OnApplicationShutdown {
   async flush(): Promise<void> {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
-    const attempts = this.attempts.splice(0).map((attempt) => ({ _id: new mongo.ObjectId(), ...attempt }));
+    const attempts = this.attempts.splice(0);
     const shown = this.shown.splice(0);
     const deleted = this.deleted.splice(0);
     const linked = this.linkedRows.splice(0);
     this.flushing = this.flushing.then(async () => {
       try {
-        if (attempts.length > 0) await this.ledger.attempts.insertMany(attempts, { ordered: false });
+        if (attempts.length > 0) await this.ledger.recordAll(attempts);
         if (shown.length > 0) await this.markShown(shown);
         if (deleted.length > 0) await this.markDeleted(deleted);
         if (linked.length > 0) await this.markLinked(linked);

@@ -240,6 +240,30 @@ export class Ledger {
 
   async record(attempt: Omit<Attempt, '_id'>): Promise<void> {
     await this.attemptWrites.insert({ _id: new mongo.ObjectId(), ...attempt });
+    await this.forgetErased([attempt.upload_id]);
+  }
+
+  async recordAll(attempts: readonly Omit<Attempt, '_id'>[]): Promise<void> {
+    const rows = attempts.map((attempt) => ({ _id: new mongo.ObjectId(), ...attempt }));
+    await this.attempts.insertMany(rows, { ordered: false });
+    await this.forgetErased(attempts.map(({ upload_id }) => upload_id));
+  }
+
+  /**
+   * Whoever writes beside a row asks for this afterwards: a row that was erased meanwhile leaves nothing. What comes before the row
+   * is gone is the eraser's, who looks once more after it.
+   */
+  async forgetErased(ids: readonly mongo.ObjectId[]): Promise<void> {
+    const rows = await this.rows.find({ _id: { $in: [...ids] } }, { projection: { _id: 1 } }).toArray();
+    const there = new Set(rows.map(({ _id }) => _id.toHexString()));
+    const gone = ids.filter((id) => !there.has(id.toHexString()));
+    if (gone.length > 0) await this.deleteBeside(gone);
+  }
+
+  /** What is kept of rows outside of them. */
+  async deleteBeside(ids: readonly mongo.ObjectId[]): Promise<void> {
+    const of = { upload_id: { $in: [...ids] } };
+    await Promise.all([this.attempts.deleteMany(of), this.pieces.deleteMany(of)]);
   }
 
   /** A try that is not counted: those that end alike share a row, so that a long outage leaves no pile of them. */

@@ -53,13 +53,14 @@ export class UploadEraser {
       erased.audio_files += deleted ? 1 : 0;
       erased.audio_bytes += deleted ? (row.size ?? 0) : 0;
     }
-    await this.ledger.pieces.deleteMany({ upload_id: row._id });
-    await this.ledger.attempts.deleteMany({ upload_id: row._id });
+    await this.ledger.deleteBeside([row._id]);
     // Last, so that a run that is cut short finds it again. A worker that holds a stage of it loses its token with it.
     const asSeen = { _id: row._id, kept_id: row.kept_id ?? { $exists: false } };
     const { deletedCount } = await this.ledger.rows.deleteOne(asSeen);
     if (deletedCount === 0 && (await this.ledger.rows.findOne({ _id: row._id }, { projection: { _id: 1 } })))
       return false;
+    // Once more: a worker may have written between the two. Whoever writes from here on sees that the row is gone.
+    await this.ledger.deleteBeside([row._id]);
     if (row.state !== 'failed' && row.state !== 'duplicate') erased.answers += 1;
     if (row.transcript) erased.transcripts += 1;
     return true;
