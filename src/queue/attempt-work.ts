@@ -1,4 +1,3 @@
-import { mongo } from 'mongoose';
 import { raceAbort } from '../common/race-abort.js';
 import type { Claim, StageLedger } from '../uploads/stage-ledger.js';
 import type { Upload } from '../uploads/upload.schema.js';
@@ -22,18 +21,17 @@ export class AttemptWork {
   private readonly ahead: Ahead;
   private begun: Promise<Partial<Upload>> | null = null;
 
-  /** @param worker the name under which the stage is claimed */
+  /** @param claim takes the stage; calls its argument with the due row as soon as that is read */
   constructor(
     private readonly handler: StageHandler,
     private readonly clock: AttemptClock,
     private readonly places: EnginePlaces,
     private readonly stages: StageLedger,
-    worker: string,
     job: StageJob,
+    claim: (seen: (row: Upload) => void) => Promise<Claim | null>,
   ) {
     this.ahead = handler.ahead(job);
-    const id = new mongo.ObjectId(job.upload_id);
-    this.claiming = stages.claim(id, handler.stage, worker, (row) => this.begin(row));
+    this.claiming = claim((row) => this.begin(row));
   }
 
   /** Never throws: others are claimed with it. */

@@ -9,7 +9,9 @@ const MOST_AHEAD = 7;
 
 /** What a job holds of Bull's concurrency. Once it has left, Bull has the job as finished, and only the ledger knows how it goes on. */
 export class Place {
-  left = false;
+  /** @param left whether Bull does not wait for it, or not any more */
+  constructor(public left = false) {}
+
   leave!: () => void;
   readonly leaving = new Promise<null>((resolve) => {
     this.leave = () => {
@@ -35,14 +37,16 @@ export class EnginePlaces {
   private readonly held = new Set<Place>();
   /** Jobs that are taken and not over. */
   private inHand = 0;
+  /** Who waits for less to be in hand. */
+  private readonly waiting: (() => void)[] = [];
 
   constructor(private readonly count: number) {
     this.gate = new Gate(count);
   }
 
-  /** Whether more jobs are in hand than half the places. */
-  get areBusy(): boolean {
-    return this.inHand > this.count / 2;
+  /** Whether more jobs are in hand than half the places, beside so many that end just now. */
+  areBusy(ending = 0): boolean {
+    return this.inHand - ending > this.count / 2;
   }
 
   /** A job is taken: ahead of the places, where the engine is quick enough. */
@@ -52,6 +56,18 @@ export class EnginePlaces {
     this.inHand += 1;
     this.leaveAhead(place);
     return place;
+  }
+
+  /** Takes what this process goes on with itself, and Bull never hears of; null while as much is in hand as there are places. */
+  follow(): Place | null {
+    if (this.inHand >= this.count) return null;
+    this.inHand += 1;
+    return new Place(true);
+  }
+
+  /** Resolves when less is in hand than there are places: what was followed takes a place from Bull's jobs, which do not know of it. */
+  async vacant(): Promise<void> {
+    while (this.inHand >= this.count) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
   /** The engine is done with a job: its place goes to the next one while as many results are being written as there are places. */
@@ -68,6 +84,7 @@ export class EnginePlaces {
   over(place: Place): void {
     this.keep(place);
     this.inHand -= 1;
+    this.waiting.shift()?.();
     const [next] = this.held;
     if (next) this.leaveAhead(next);
   }

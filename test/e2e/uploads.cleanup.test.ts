@@ -50,7 +50,10 @@ async function failedAnswer(session: string, question: string, hoursAgo: number)
 
 /** Supersedes an answer, and puts its file back as if the process had died before it was deleted. */
 async function supersededLeftover(session: string): Promise<Json> {
+  // Of one that was heard, the worker deletes the file too, and maybe the one that is put back.
+  engine.script(invalidFile);
   const { body } = await alice.upload(session, 'retaken', ogg());
+  await alice.answer(session, 'retaken');
   const _id = new mongo.ObjectId(body.file_id as string);
   const [file, chunks] = await Promise.all([
     service.db.collection('fs.files').findOne({ _id }),

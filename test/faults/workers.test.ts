@@ -77,6 +77,30 @@ describe('a worker that goes away in the middle of a job', () => {
     expect(await stand.orphans()).toEqual([]);
   });
 
+  it('by SIGKILL while it scores the answer that it has just heard leaves the scoring to another worker', async () => {
+    const openai = { SCORER: 'openai' };
+    const text = 'When the payments failed I led the team, and within two days every customer had been paid back.';
+    stand.engine.script({ does: 'answer', text }, { does: 'hang' });
+    const worker = await stand.worker(openai);
+    const uploaded = await user.upload(session, 'q1', noise(session));
+    await stand.engineAsked(2);
+    expect((await shown()).status).toBe('completed');
+    await worker.kill();
+    await stand.worker(openai);
+
+    const id = uploaded.json.upload_id as string;
+    const attempts = await until(
+      'the answer is scored',
+      () => stand.attempts(id, 'analysis'),
+      (all) => all.some(({ outcome }) => outcome === 'done'),
+    );
+    expect(attempts.map(({ number, outcome }) => [number, outcome])).toEqual([
+      [1, 'lost'],
+      [2, 'done'],
+    ]);
+    expect((await stand.row(id)).stages.transcription!.worker).toBe(attempts[0]!.worker);
+  });
+
   it('by SIGSTOP for longer than its lease writes nothing when it comes back: the other one wrote the result', async () => {
     const audio = noise(session);
     // Its answer arrives while it sleeps, and is waiting for it when it wakes.
