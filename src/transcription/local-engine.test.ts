@@ -122,6 +122,36 @@ describe('the process of the local engine', () => {
   });
 });
 
+describe('jobs that want the engine at the same time', () => {
+  /** Jobs of three pieces each, by their sizes, and whose pieces were done in which order. */
+  async function done(sizes: Record<string, number>, waitMs: number): Promise<string> {
+    const one = engine({ times: { wait: waitMs } });
+    await one.start();
+    let order = '';
+    const job = async ([name, size]: [string, number]) => {
+      const turn = one.turn(size);
+      for (let piece = 0; piece < 3; piece++) {
+        await one.transcribe(sentence, never, turn);
+        order += name;
+      }
+    };
+    await Promise.all(Object.entries(sizes).map((each) => job(each)));
+    return order;
+  }
+
+  it('have it one after the other, so that the first is done soon', async () => {
+    expect(await done({ a: 7, b: 7, c: 7 }, 60_000)).toBe('aaabbbccc');
+  });
+
+  it('let a smaller one go first, as soon as a piece is done', async () => {
+    expect(await done({ a: 7, b: 8, c: 5 }, 60_000)).toBe('acccaabbb');
+  });
+
+  it('do not wait forever for smaller ones', async () => {
+    expect(await done({ a: 7, b: 8, c: 5 }, 1)).toBe('abcabcabc');
+  });
+});
+
 describe('aborted work', () => {
   it('leaves at once, and nothing else is touched', async () => {
     const one = engine();
