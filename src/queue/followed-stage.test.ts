@@ -1,4 +1,5 @@
 import type { Upload } from '../uploads/upload.schema.js';
+import { RetryAt } from './queues.js';
 import { settle, workerStand } from '../../test/support/worker-stand.js';
 
 describe('a stage that follows another in the same worker', () => {
@@ -56,6 +57,18 @@ describe('a stage that follows another in the same worker', () => {
     expect([analysis.begun.length, dispatched.length]).toEqual([0, 3]);
   });
 
+  it('is left to the queue where another transcription has come in the place of the one before it', async () => {
+    const { take, writes, analysis, dispatched } = stand();
+    await take();
+    await take();
+    writes[0]!(true);
+    writes[1]!(true);
+    await settle();
+    // The second saw the first, whose result was still being written.
+    expect([analysis.begun.length, dispatched.length]).toEqual([1, 1]);
+    writes[2]!(true);
+  });
+
   it('does not wait for the very transcription that it follows', async () => {
     const { take, writes, analysis } = stand(1);
     await take();
@@ -65,47 +78,87 @@ describe('a stage that follows another in the same worker', () => {
     writes[1]!(true);
   });
 
-  it('is left to the queue while as much of it is in hand as there are places', async () => {
+  it('is left to the queue while as much of it is worked on as there are places', async () => {
     const { take, writes, analysis, dispatched } = stand(4);
+    let end!: (result: Partial<Upload>) => void;
+    analysis.work = () => new Promise((resolve) => (end = resolve));
     await take();
     writes[0]!(true);
     await settle();
     await take();
-    writes[2]!(true);
+    writes[1]!(true);
     await settle();
     expect([analysis.begun.length, dispatched.length]).toEqual([1, 1]);
-    writes[1]!(true);
+    end({});
+    await settle();
+    writes[2]!(true);
     await settle();
     await take();
     writes[3]!(true);
     await settle();
     expect([analysis.begun.length, dispatched.length]).toEqual([2, 1]);
+    end({});
+    await settle();
     writes[4]!(true);
   });
 
-  it('keeps jobs of its queue waiting while it has the place', async () => {
+  it('keeps jobs of its queue waiting while it works', async () => {
     const { take, writes, analysis } = stand();
+    let end!: (result: Partial<Upload>) => void;
+    analysis.work = () => new Promise((resolve) => (end = resolve));
     await take();
     writes[0]!(true);
     await settle();
     void take('analysis');
     await settle();
     expect(analysis.begun).toHaveLength(1);
-    writes[1]!(true);
+    end({});
     await settle();
     expect(analysis.begun).toHaveLength(2);
-    writes[2]!(true);
+    end({});
+    await settle();
+    for (const write of writes.slice(1)) write(true);
+  });
+
+  it('has jobs of its queue told at once when the worker stops', async () => {
+    const { worker, take, writes, analysis } = stand();
+    let end!: (result: Partial<Upload>) => void;
+    analysis.work = () => new Promise((resolve) => (end = resolve));
+    await take();
+    writes[0]!(true);
+    await settle();
+    const waiting = take('analysis');
+    await settle();
+    const stopped = worker.beforeApplicationShutdown();
+    await expect(waiting).rejects.toThrow(RetryAt);
+    end({});
+    await settle();
+    writes[1]!(true);
+    await stopped;
+  });
+
+  it('leaves its place to the next one while its own result is being written', async () => {
+    const { take, writes, analysis } = stand();
+    await take();
+    writes[0]!(true);
+    await settle();
+    expect([analysis.begun.length, writes.length]).toEqual([1, 2]);
+    void take('analysis');
+    await settle();
+    expect(analysis.begun).toHaveLength(2);
+    for (const write of writes.slice(1)) write(true);
   });
 
   it.each([
-    ['was not ours to write', false],
-    ['may not have been written', new Error('MongoDB is away')],
-  ])('is not begun, and keeps no place, where the result before it %s', async (_, answer) => {
-    const { take, writes, analysis } = stand();
+    ['was not ours to write', false, []],
+    // As far as it was written, it is the worker's to give back.
+    ['may not have been written', new Error('MongoDB is away'), [2]],
+  ])('is not begun, and keeps no place, where the result before it %s', async (_, answer, again) => {
+    const { take, writes, analysis, dispatched } = stand();
     await take();
     writes[0]!(answer);
     await settle();
-    expect(analysis.begun).toHaveLength(0);
+    expect([analysis.begun.length, dispatched]).toEqual([0, again]);
     await take();
     writes[1]!(true);
     await settle();

@@ -36,7 +36,6 @@ interface Attempt {
   readonly clock: AttemptClock;
   readonly place: Place;
   readonly work: AttemptWork;
-  readonly data: StageJob;
   /** Null where Bull never heard of it. */
   readonly job: Job<StageJob> | null;
 }
@@ -95,15 +94,25 @@ export class StageWorker implements BeforeApplicationShutdown {
     if (clock.reason === 'congestion') await places.free();
   }
 
-  /** Goes on with a stage that was taken with the result before it. */
-  private async goOn(row: Upload, stage: StageName, place: Place): Promise<void> {
+  /**
+   * Goes on with a stage that was taken with the result before it.
+   *
+   * @param why it is not to be gone on with, if it is not
+   */
+  private async goOn(row: Upload, stage: StageName, place: Place, why: string | null): Promise<void> {
     const claim = claimOf(row, stage)!;
-    if (this.stopping) {
-      await this.giveBack(claim, 'shutdown').finally(() => this.placesOf(stage).over(place));
+    if (why === null) {
+      const data = { upload_id: row._id.toHexString(), correlation_id: row.correlation_id };
+      this.begin(this.handlers.get(stage)!, place, data, null, () => Promise.resolve(claim));
       return;
     }
-    const data = { upload_id: row._id.toHexString(), correlation_id: row.correlation_id };
-    this.begin(this.handlers.get(stage)!, place, data, null, () => Promise.resolve(claim));
+    try {
+      await this.giveBack(claim, why);
+    } catch (error) {
+      this.log.pino.warn({ ...ids(row), stage, err: error }, 'Stage not given back, the sweep will see to it');
+    } finally {
+      this.placesOf(stage).over(place);
+    }
   }
 
   /** @returns `ended`: what Bull is to hear of it; never rejected */
@@ -119,7 +128,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const ended = runWithCorrelation(correlationIdFrom(data.correlation_id), async () => {
       try {
         const work = new AttemptWork(handler, clock, places, this.stages, data, claim);
-        return await this.attempt({ handler, clock, place, work, data, job });
+        return await this.attempt({ handler, clock, place, work, job });
       } catch (error) {
         places.takeNoneAhead();
         places.keep(place);
@@ -145,7 +154,7 @@ export class StageWorker implements BeforeApplicationShutdown {
 
   private async letPass(stage: StageName): Promise<void> {
     for (let waited = 0; waited < LONGEST_YIELD_MS && !this.stopping; waited += YIELD_MS) {
-      if (!this.placesOf(stage).areBusy()) return;
+      if (!this.placesOf(stage).areBusy) return;
       await pause(YIELD_MS);
     }
   }
@@ -195,17 +204,19 @@ export class StageWorker implements BeforeApplicationShutdown {
     const next = this.stages.following(names, [...taken.keys()], this.id);
     const after = this.stages.after(claim, result, next);
     let row: Upload;
-    let done = false;
+    // Null: that is not known.
+    let written: boolean | null = null;
     try {
-      done = await this.stages.complete(claim, result, next);
-      if (!done) return this.fenced(claim);
+      written = await this.stages.complete(claim, result, next);
+      if (!written) return this.fenced(claim);
       this.observe(claim, 'done');
       row = await this.stages.latest(after);
       await this.targets.of(row).project(row);
     } finally {
       for (const [name, place] of taken) {
-        if (done) await this.goOn(after, name, place);
-        else this.placesOf(name).over(place);
+        const why = written === null ? 'it may not have been taken' : this.stopping ? 'shutdown' : null;
+        if (written === false) this.placesOf(name).over(place);
+        else await this.goOn(after, name, place, why);
       }
     }
     this.notes.projected(row._id, claim.mark);
@@ -220,7 +231,8 @@ export class StageWorker implements BeforeApplicationShutdown {
     for (const name of names) {
       const { followsOn, yieldsTo } = this.handlers.get(name)!;
       if (!followsOn || this.stopping) continue;
-      if (yieldsTo && this.placesOf(yieldsTo).areBusy(yieldsTo === done ? 1 : 0)) continue;
+      const before = yieldsTo && this.placesOf(yieldsTo);
+      if (before && (yieldsTo === done ? before.areBusyOtherwise : before.areBusy)) continue;
       const place = this.placesOf(name).follow();
       if (place) taken.set(name, place);
     }
@@ -298,6 +310,7 @@ export class StageWorker implements BeforeApplicationShutdown {
   /** Stops taking jobs, lets what runs finish, and gives back what does not in time. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping = true;
+    for (const places of this.places.values()) places.stop();
     await Promise.all([...this.handlers.keys()].map((stage) => pauseQueue(this.dispatcher.queue(stage))));
     const all = Promise.all(this.running.keys());
     let timer: NodeJS.Timeout | undefined;
