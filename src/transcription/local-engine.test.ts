@@ -150,6 +150,41 @@ describe('jobs that want the engine at the same time', () => {
   it('do not wait forever for smaller ones', async () => {
     expect(await done({ a: 7, b: 8, c: 5 }, 1)).toBe('abcabcabc');
   });
+
+  it('have their speech looked for between the pieces of others', async () => {
+    const one = engine();
+    await one.start();
+    const order: string[] = [];
+    const pieces = [1, 2, 3].map(() => one.transcribe(sentence, never, one.turn(1)).then(() => order.push('piece')));
+    const found = one.detect(sentence.subarray(0, 512 * 8), freshMemory(), never).then(() => order.push('speech'));
+    await Promise.all([...pieces, found]);
+    expect(order).toEqual(['piece', 'speech', 'piece', 'piece']);
+  });
+
+  it('have a share of the time, and not a piece now and then: a large one of many small pieces comes to an end', async () => {
+    const one = engine({ times: { wait: 2000 } });
+    await one.start();
+    let order = '';
+    const large = async () => {
+      const turn = one.turn(9);
+      for (let piece = 0; piece < 4; piece++) {
+        await one.transcribe(sentence.subarray(0, 16_000 / 4), never, turn);
+        order += 'l';
+      }
+    };
+    let isOver = false;
+    const small = async () => {
+      while (!isOver) {
+        await one.transcribe(sentence, never, one.turn(1));
+        order += 's';
+      }
+    };
+    const others = [small(), small()];
+    await large();
+    isOver = true;
+    await Promise.all(others);
+    expect(order).toMatch(/s{2}.*ll/);
+  });
 });
 
 describe('aborted work', () => {

@@ -28,8 +28,8 @@ export class LocalEngine extends Engine<Work, Result> {
    *
    * @throws as `run`
    */
-  detect(samples: Float32Array, memory: VadMemory, signal: AbortSignal, turn?: Turn): Promise<Detection> {
-    return this.run({ kind: 'detect', samples: toInt16(samples), memory }, signal, turn) as Promise<Detection>;
+  detect(samples: Float32Array, memory: VadMemory, signal: AbortSignal): Promise<Detection> {
+    return this.run({ kind: 'detect', samples: toInt16(samples), memory }, signal) as Promise<Detection>;
   }
 
   /**

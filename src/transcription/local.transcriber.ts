@@ -54,9 +54,16 @@ export class LocalTranscriber extends Transcriber {
       decoded += samples;
       request.onDuration(decoded / SAMPLE_RATE);
     };
-    for await (const { piece, isNew } of ahead(this.recognised(request, onDecoded))) {
-      if (isNew) await request.pieces.save(piece);
-      segments.push(...piece.segments);
+    // What was begun ahead is nobody's once this ends, however it ends.
+    const over = new AbortController();
+    const signal = AbortSignal.any([request.signal, over.signal]);
+    try {
+      for await (const { piece, isNew } of ahead(this.recognised({ ...request, signal }, onDecoded))) {
+        if (isNew) await request.pieces.save(piece);
+        segments.push(...piece.segments);
+      }
+    } finally {
+      over.abort();
     }
     request.signal.throwIfAborted();
     return {
@@ -75,7 +82,7 @@ export class LocalTranscriber extends Transcriber {
   ): AsyncGenerator<{ piece: Piece; isNew: boolean }> {
     const turn = this.engine.turn(request.audio.size);
     const finished = new Map((await request.pieces.load()).map((piece) => [piece.index, piece]));
-    for await (const found of ahead(this.pieces(request, turn, onDecoded))) {
+    for await (const found of ahead(this.pieces(request, onDecoded))) {
       const piece = finished.get(found.index);
       if (piece) yield { piece, isNew: false };
       else
@@ -89,7 +96,6 @@ export class LocalTranscriber extends Transcriber {
   /** The stretches of speech of the audio, in their order. */
   private async *pieces(
     request: TranscriptionRequest,
-    turn: Turn,
     onDecoded: (samples: number) => void,
   ): AsyncGenerator<SpeechPiece> {
     const cutter = new PieceCutter();
@@ -97,7 +103,8 @@ export class LocalTranscriber extends Transcriber {
     for await (const block of blocks(this.ffmpeg.decodePcm(request))) {
       onDecoded(block.length);
       const windows = wholeWindows(block);
-      const detection = await this.engine.detect(windows, memory, request.signal, turn);
+      // A few milliseconds of work, of which a piece takes several: it waits for none but what is in hand.
+      const detection = await this.engine.detect(windows, memory, request.signal);
       memory = detection.memory;
       yield* cutter.push(windows, detection.probabilities);
     }

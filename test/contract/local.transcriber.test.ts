@@ -114,6 +114,24 @@ describe('the engine in the box', () => {
     expect(segments).toEqual(pieces.saved.flatMap((piece) => piece.segments));
   });
 
+  it('lets go of the engine at once when what was heard cannot be written down', async () => {
+    const asked = jest.spyOn(LocalEngine.prototype, 'transcribe');
+    const pieces = new PiecesInMemory();
+    pieces.save = async () => {
+      await until(
+        'the next piece is being recognised',
+        () => Promise.resolve(asked.mock.calls.length),
+        (n) => n > 1,
+      );
+      throw new Error('MongoDB is away');
+    };
+    const request = transcriptionOf(fileAudio('reading.wav'), { pieces });
+    await expect(transcriber.transcribe(request)).rejects.toThrow('MongoDB is away');
+    expect(asked.mock.calls[1]![1].aborted).toBe(true);
+    expect(request.signal.aborted).toBe(false);
+    asked.mockRestore();
+  });
+
   it('lets a short answer finish while a long one is under way', async () => {
     const order: string[] = [];
     const words = readFileSync(speechPath('reading.wav')).subarray(44);
