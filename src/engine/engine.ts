@@ -21,29 +21,16 @@ export interface EngineTimes {
   work: number;
   /** For an aborted piece of work to stop by itself. */
   stop: number;
-  /** After waiting so long a job goes first, for a quarter of that. */
-  wait: number;
 }
 
-const TIMES: EngineTimes = { start: 120_000, work: 120_000, stop: 1_000, wait: 3_000 };
+const TIMES: EngineTimes = { start: 120_000, work: 120_000, stop: 1_000 };
 const WATCH_MS = 250;
 /** How often the same piece of work may end the process before its job fails. */
 const LIVES = 2;
 
-/** A job among those that want the engine: the smaller goes first, of two that are as large the one that came first. */
-export interface Turn {
-  /** How much there is to do, in whatever unit all of them use. */
-  readonly size: number;
-  readonly number: number;
-  /** For how long it goes before the others, in milliseconds: it has waited. */
-  owed: number;
-}
-
 interface Task<Work, Result> {
   id: number;
   work: Work;
-  turn: Turn;
-  askedAt: number;
   /** Processes that ended while they had it in hand. */
   ends: number;
   /** Set once nobody waits for it any more. */
@@ -56,10 +43,8 @@ interface Task<Work, Result> {
 
 /**
  * Runs models in one process of their own, shared by all jobs of this worker: `session.run` of ONNX Runtime blocks its thread. One piece
- * of work is in hand at a time, so that whatever ends the process is known. Small jobs go first, and those that are as large one after
- * the other, so that as many as can be are done soon; a large one has a fifth of the time all the same.
- *
- * The process is started on demand, killed above its memory limit, when it hangs, or when an aborted job's work does not stop, and
+ * of work is in hand at a time, so that whatever ends the process is known; jobs take turns by the piece, for each has one waiting at
+ * most. The process is started on demand, killed above its memory limit, when it hangs, or when an aborted job's work does not stop, and
  * started again: the work in hand is then done once more, work that waits is not touched.
  */
 export class Engine<Work extends object, Result> {
@@ -68,7 +53,6 @@ export class Engine<Work extends object, Result> {
   private current: Task<Work, Result> | null = null;
   private closed = false;
   private lastId = 0;
-  private lastTurn = 0;
   private readonly times: EngineTimes;
 
   constructor(private readonly options: EngineOptions) {
@@ -111,25 +95,17 @@ export class Engine<Work extends object, Result> {
     await this.child?.gone;
   }
 
-  /** For a job of several pieces of work: behind those of its size that there are by now. */
-  turn(size = 0): Turn {
-    return { size, number: ++this.lastTurn, owed: 0 };
-  }
-
   /**
-   * @param turn that of the job which this is a piece of
    * @throws the signal's reason, or TransientError `engine_crashed`, `engine_memory`, `engine_hung`, `engine_failed` (by this piece,
    *   more than once), `engine_unavailable`, `engine_closed`
    */
-  protected run(work: Work, signal: AbortSignal, turn = this.turn()): Promise<Result> {
+  protected run(work: Work, signal: AbortSignal): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason as Error);
       const leave = () => signal.removeEventListener('abort', onAbort);
       const task: Task<Work, Result> = {
         id: ++this.lastId,
         work,
-        turn,
-        askedAt: performance.now(),
         ends: 0,
         withdrawn: false,
         resolve: (result) => (leave(), resolve(result)),
@@ -149,9 +125,8 @@ export class Engine<Work extends object, Result> {
 
   private async next(): Promise<void> {
     if (this.current) return;
-    const task = (this.current = this.takeFirst());
+    const task = (this.current = this.waiting.shift() ?? null);
     if (!task) return;
-    const began = performance.now();
     try {
       await this.start();
       const child = this.child!;
@@ -160,17 +135,7 @@ export class Engine<Work extends object, Result> {
       task.reject(error as Error);
     }
     this.current = null;
-    task.turn.owed -= performance.now() - began;
-    // Whose piece has just ended may have the next one at hand.
-    setImmediate(() => void this.next());
-  }
-
-  private takeFirst(): Task<Work, Result> | null {
-    const late = performance.now() - this.times.wait;
-    for (const { turn, askedAt } of this.waiting) if (askedAt < late) turn.owed = this.times.wait / 4;
-    const [first = null] = [...this.waiting].sort(inOrder);
-    this.waiting = this.waiting.filter((task) => task !== first);
-    return first;
+    void this.next();
   }
 
   /** Resolves when the process is free again or gone. */
@@ -209,9 +174,7 @@ export class Engine<Work extends object, Result> {
       void child.gone.then(() => {
         if (answered) return;
         task.ends++;
-        if (!task.withdrawn && !this.closed && task.ends < LIVES)
-          // Behind the others: it may be what ended the process.
-          this.waiting.push(Object.assign(task, { turn: this.turn(Infinity), askedAt: performance.now() }));
+        if (!task.withdrawn && !this.closed && task.ends < LIVES) this.waiting.push(task);
         else task.reject(this.fault(child));
         end();
       });
@@ -238,11 +201,4 @@ export class Engine<Work extends object, Result> {
       return new TransientError('engine_hung', `The ${this.options.name} did not answer in time.`, { cause });
     return new TransientError('engine_crashed', `The ${this.options.name} crashed on this.`, { cause });
   }
-}
-
-function inOrder(one: Task<unknown, never>, other: Task<unknown, never>): number {
-  const [isOwed, otherIsOwed] = [one.turn.owed > 0, other.turn.owed > 0];
-  if (isOwed !== otherIsOwed) return isOwed ? -1 : 1;
-  if (isOwed) return one.askedAt - other.askedAt;
-  return one.turn.size - other.turn.size || one.turn.number - other.turn.number;
 }

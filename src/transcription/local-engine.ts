@@ -1,4 +1,4 @@
-import { Engine, type EngineTimes, type Turn } from '../engine/engine.js';
+import { Engine, type EngineTimes } from '../engine/engine.js';
 import { toInt16, type Detection, type Result, type Work } from './local-engine.messages.js';
 import type { Recognition } from './moonshine.js';
 import type { VadMemory } from './vad-window.js';
@@ -37,7 +37,7 @@ export class LocalEngine extends Engine<Work, Result> {
    *
    * @throws as `run`
    */
-  transcribe(samples: Float32Array, signal: AbortSignal, turn?: Turn): Promise<Recognition> {
-    return this.run({ kind: 'transcribe', samples: toInt16(samples) }, signal, turn) as Promise<Recognition>;
+  transcribe(samples: Float32Array, signal: AbortSignal): Promise<Recognition> {
+    return this.run({ kind: 'transcribe', samples: toInt16(samples) }, signal) as Promise<Recognition>;
   }
 }

@@ -1,14 +1,12 @@
 import { access } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { Readable } from 'node:stream';
 import { PermanentError, TransientError } from '../common/app-error.js';
 import type { Config } from '../config/config.js';
 import { SAMPLE_RATE, type Ffmpeg } from './ffmpeg.js';
-import type { Turn } from '../engine/engine.js';
 import { LocalEngine } from './local-engine.js';
 import { findLocalModels, type LocalModels } from './local-models.js';
 import { PieceCutter, type SpeechPiece } from './pieces.js';
-import { Transcriber, type Piece, type Segment, type Transcript, type TranscriptionRequest } from './transcriber.js';
+import { Transcriber, type Segment, type Transcript, type TranscriptionRequest } from './transcriber.js';
 import { freshMemory, VAD_WINDOW } from './vad-window.js';
 
 /** Samples that are looked at for speech at once: 2 s, a few milliseconds of work. */
@@ -48,23 +46,31 @@ export class LocalTranscriber extends Transcriber {
     if (!/^en\b/i.test(language)) throw unsupported(language);
     request.signal.throwIfAborted();
 
+    const finished = new Map((await request.pieces.load()).map((piece) => [piece.index, piece.segments]));
     const segments: Segment[] = [];
-    let decoded = 0;
-    const onDecoded = (samples: number) => {
-      decoded += samples;
-      request.onDuration(decoded / SAMPLE_RATE);
-    };
-    // What was begun ahead is nobody's once this ends, however it ends.
-    const over = new AbortController();
-    const signal = AbortSignal.any([request.signal, over.signal]);
-    try {
-      for await (const { piece, isNew } of ahead(this.recognised({ ...request, signal }, onDecoded))) {
-        if (isNew) await request.pieces.save(piece);
-        segments.push(...piece.segments);
+    const recognise = async (pieces: Iterable<SpeechPiece>) => {
+      for (const piece of pieces) {
+        let found = finished.get(piece.index);
+        if (!found) {
+          found = await this.recognise(piece, request.signal);
+          await request.pieces.save({ index: piece.index, segments: found });
+        }
+        segments.push(...found);
       }
-    } finally {
-      over.abort();
+    };
+
+    const cutter = new PieceCutter();
+    let memory = freshMemory();
+    let decoded = 0;
+    for await (const block of blocks(this.ffmpeg.decodePcm(request))) {
+      decoded += block.length;
+      request.onDuration(decoded / SAMPLE_RATE);
+      const windows = wholeWindows(block);
+      const detection = await this.engine.detect(windows, memory, request.signal);
+      memory = detection.memory;
+      await recognise(cutter.push(windows, detection.probabilities));
     }
+    await recognise(cutter.finish());
     request.signal.throwIfAborted();
     return {
       text: segments.map((segment) => segment.text).join(' '),
@@ -73,42 +79,6 @@ export class LocalTranscriber extends Transcriber {
       duration: decoded / SAMPLE_RATE,
       transcriber: this.id,
     };
-  }
-
-  /** What is said in the audio, piece by piece; what was recognised by an earlier attempt is not recognised again. */
-  private async *recognised(
-    request: TranscriptionRequest,
-    onDecoded: (samples: number) => void,
-  ): AsyncGenerator<{ piece: Piece; isNew: boolean }> {
-    const turn = this.engine.turn(request.audio.size);
-    const finished = new Map((await request.pieces.load()).map((piece) => [piece.index, piece]));
-    for await (const found of ahead(this.pieces(request, onDecoded))) {
-      const piece = finished.get(found.index);
-      if (piece) yield { piece, isNew: false };
-      else
-        yield {
-          piece: { index: found.index, segments: await this.recognise(found, request.signal, turn) },
-          isNew: true,
-        };
-    }
-  }
-
-  /** The stretches of speech of the audio, in their order. */
-  private async *pieces(
-    request: TranscriptionRequest,
-    onDecoded: (samples: number) => void,
-  ): AsyncGenerator<SpeechPiece> {
-    const cutter = new PieceCutter();
-    let memory = freshMemory();
-    for await (const block of blocks(this.ffmpeg.decodePcm(request))) {
-      onDecoded(block.length);
-      const windows = wholeWindows(block);
-      // A few milliseconds of work, of which a piece takes several: it waits for none but what is in hand.
-      const detection = await this.engine.detect(windows, memory, request.signal);
-      memory = detection.memory;
-      yield* cutter.push(windows, detection.probabilities);
-    }
-    yield* cutter.finish();
   }
 
   /** Rejects when ffmpeg or the weights are missing, or the engine cannot start; starts it where it does not run. */
@@ -130,8 +100,8 @@ export class LocalTranscriber extends Transcriber {
     await this.engine.close();
   }
 
-  private async recognise({ samples, start, end }: SpeechPiece, signal: AbortSignal, turn: Turn): Promise<Segment[]> {
-    const { text, confidence } = await this.engine.transcribe(samples, signal, turn);
+  private async recognise({ samples, start, end }: SpeechPiece, signal: AbortSignal): Promise<Segment[]> {
+    const { text, confidence } = await this.engine.transcribe(samples, signal);
     if (!/[\p{L}\p{N}]/u.test(text) || confidence < LEAST_CONFIDENCE) return [];
     const rounded = (seconds: number) => Math.round(seconds * 1000) / 1000;
     return [{ start: rounded(start), end: rounded(end), text }];
@@ -145,12 +115,6 @@ function unsupported(language: string): PermanentError {
       '(with OPENAI_BASE_URL for another OpenAI-compatible server), and TRANSCRIBER to auto or openai.',
   );
 }
-
-/**
- * The same items, each made while the one before it is being dealt with: so that the engine has the next piece at hand, and does
- * not wait while what was heard in the last one is written down.
- */
-const ahead = <T>(items: AsyncGenerator<T>): AsyncIterable<T> => Readable.from(items, { highWaterMark: 1 });
 
 /** The same samples in arrays of one size, each overwritten by the next; only the last may be shorter. */
 async function* blocks(chunks: AsyncIterable<Float32Array>): AsyncGenerator<Float32Array> {

@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadConfig } from '../../src/config/config.js';
 import { Ffmpeg } from '../../src/transcription/ffmpeg.js';
-import { LocalEngine } from '../../src/transcription/local-engine.js';
 import { LocalTranscriber } from '../../src/transcription/local.transcriber.js';
 import { bytesAudio, fileAudio, readingText, speechPath, wavAudio } from '../support/audio-source.js';
-import { until } from '../support/until.js';
 import { spokenWords, wordErrorRate } from '../support/word-error-rate.js';
 import { PiecesInMemory, transcriberContract, transcriptionOf } from './transcriber.contract.js';
 
@@ -97,39 +95,6 @@ describe('the engine in the box', () => {
     const resumed = await transcriber.transcribe(transcriptionOf(fileAudio('reading.mp3'), { pieces: rest }));
     expect(resumed).toEqual(whole);
     expect(rest.saved).toEqual(all.saved.slice(2));
-  });
-
-  it('recognises the next piece while what was heard in the last one is written down', async () => {
-    const asked = jest.spyOn(LocalEngine.prototype, 'transcribe');
-    const pieces = new PiecesInMemory();
-    const { save } = pieces;
-    pieces.save = async (piece) => {
-      const next = () => Promise.resolve(asked.mock.calls.length);
-      if (piece.index === 0) await until('the next piece is being recognised', next, (calls) => calls > 1);
-      await save(piece);
-    };
-    const { segments } = await transcriber.transcribe(transcriptionOf(fileAudio('reading.wav'), { pieces }));
-    asked.mockRestore();
-    expect(pieces.saved.map(({ index }) => index)).toEqual([0, 1, 2]);
-    expect(segments).toEqual(pieces.saved.flatMap((piece) => piece.segments));
-  });
-
-  it('lets go of the engine at once when what was heard cannot be written down', async () => {
-    const asked = jest.spyOn(LocalEngine.prototype, 'transcribe');
-    const pieces = new PiecesInMemory();
-    pieces.save = async () => {
-      await until(
-        'the next piece is being recognised',
-        () => Promise.resolve(asked.mock.calls.length),
-        (n) => n > 1,
-      );
-      throw new Error('MongoDB is away');
-    };
-    const request = transcriptionOf(fileAudio('reading.wav'), { pieces });
-    await expect(transcriber.transcribe(request)).rejects.toThrow('MongoDB is away');
-    expect(asked.mock.calls[1]![1].aborted).toBe(true);
-    expect(request.signal.aborted).toBe(false);
-    asked.mockRestore();
   });
 
   it('lets a short answer finish while a long one is under way', async () => {
