@@ -15,7 +15,6 @@ export class AnalysisHandler extends StageHandler {
   readonly stage = 'analysis';
   // With answers queueing up, a transcript shown soon is worth more than a score shown soon.
   override readonly yieldsTo = 'transcription';
-  override readonly followsOn = true;
   // The answer shows its transcript already; "being scored" is told by the score that is not there yet.
   readonly showsProgress = false;
   readonly concurrency: number;

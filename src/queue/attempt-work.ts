@@ -1,3 +1,4 @@
+import { mongo } from 'mongoose';
 import { raceAbort } from '../common/race-abort.js';
 import type { Claim, StageLedger } from '../uploads/stage-ledger.js';
 import type { Upload } from '../uploads/upload.schema.js';
@@ -21,17 +22,18 @@ export class AttemptWork {
   private readonly ahead: Ahead;
   private begun: Promise<Partial<Upload>> | null = null;
 
-  /** @param claim takes the stage; calls its argument with the due row as soon as that is read */
+  /** @param worker the name under which the stage is claimed */
   constructor(
     private readonly handler: StageHandler,
     private readonly clock: AttemptClock,
     private readonly places: EnginePlaces,
     private readonly stages: StageLedger,
+    worker: string,
     job: StageJob,
-    claim: (seen: (row: Upload) => void) => Promise<Claim | null>,
   ) {
     this.ahead = handler.ahead(job);
-    this.claiming = claim((row) => this.begin(row));
+    const id = new mongo.ObjectId(job.upload_id);
+    this.claiming = stages.claim(id, handler.stage, worker, (row) => this.begin(row));
   }
 
   /** Never throws: others are claimed with it. */

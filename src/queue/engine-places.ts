@@ -9,12 +9,7 @@ const MOST_AHEAD = 7;
 
 /** What a job holds of Bull's concurrency. Once it has left, Bull has the job as finished, and only the ledger knows how it goes on. */
 export class Place {
-  /** Whether its work is still to be done, whatever becomes of the result. */
-  isWorking = true;
-
-  /** @param left whether Bull does not wait for it, or not any more */
-  constructor(public left = false) {}
-
+  left = false;
   leave!: () => void;
   readonly leaving = new Promise<null>((resolve) => {
     this.leave = () => {
@@ -40,11 +35,6 @@ export class EnginePlaces {
   private readonly held = new Set<Place>();
   /** Jobs that are taken and not over. */
   private inHand = 0;
-  /** Those of them whose work is not done yet. */
-  private working = 0;
-  /** Who waits for less work. */
-  private readonly waiting: (() => void)[] = [];
-  private stopped = false;
 
   constructor(private readonly count: number) {
     this.gate = new Gate(count);
@@ -55,53 +45,17 @@ export class EnginePlaces {
     return this.inHand > this.count / 2;
   }
 
-  /** Whether, beside a job that ends just now, as many are in hand as half the places: the one that takes its place is not seen yet. */
-  get areBusyOtherwise(): boolean {
-    return this.inHand - 1 >= this.count / 2;
-  }
-
   /** A job is taken: ahead of the places, where the engine is quick enough. */
   take(): Place {
-    const place = this.begin(new Place());
+    const place = new Place();
     this.held.add(place);
+    this.inHand += 1;
     this.leaveAhead(place);
     return place;
   }
 
-  /** Takes what this process goes on with itself, and Bull never hears of; null while there is as much work as there are places. */
-  follow(): Place | null {
-    if (this.working >= this.count || this.inHand >= 2 * this.count) return null;
-    return this.begin(new Place(true));
-  }
-
-  /** Resolves when there is less work than places: what was followed takes a place from Bull's jobs, which do not know of it. */
-  async vacant(): Promise<void> {
-    while (this.working >= this.count && !this.stopped)
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-  }
-
-  /** Nobody waits for a place any more. */
-  stop(): void {
-    this.stopped = true;
-    for (const resolve of this.waiting.splice(0)) resolve();
-  }
-
-  private begin(place: Place): Place {
-    this.inHand += 1;
-    this.working += 1;
-    return place;
-  }
-
-  private end(place: Place): void {
-    if (!place.isWorking) return;
-    place.isWorking = false;
-    this.working -= 1;
-    this.waiting.shift()?.();
-  }
-
   /** The engine is done with a job: its place goes to the next one while as many results are being written as there are places. */
   done(place: Place): void {
-    this.end(place);
     if (this.inHand < 2 * this.count) this.leave(place);
   }
 
@@ -113,7 +67,6 @@ export class EnginePlaces {
   /** A job is over, well or not. */
   over(place: Place): void {
     this.keep(place);
-    this.end(place);
     this.inHand -= 1;
     const [next] = this.held;
     if (next) this.leaveAhead(next);

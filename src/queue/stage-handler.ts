@@ -41,11 +41,6 @@ export abstract class StageHandler<A extends Ahead = Ahead> {
   abstract next(row: Upload): readonly StageName[];
   /** A stage whose work goes first while much of it is under way. For a few seconds at most, so that nothing starves. */
   readonly yieldsTo: StageName | null = null;
-  /**
-   * Whether a worker that did the stage before goes on with this one at once, where it has a place for it: the stage is then taken
-   * with the result before it, and needs no job, no read and no claim of its own.
-   */
-  readonly followsOn: boolean = false;
   /** Whether those who wait are shown that it is being worked on. */
   abstract readonly showsProgress: boolean;
   /** Begins to read what the work will want, while its row is still being read. */

@@ -4,13 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import type { Job } from 'bull';
-import { mongo } from 'mongoose';
 import { correlationIdFrom, runWithCorrelation } from '../common/correlation.js';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
-import { StageLedger, claimOf } from '../uploads/stage-ledger.js';
+import { StageLedger } from '../uploads/stage-ledger.js';
 import type { Claim } from '../uploads/stage-ledger.js';
 import { UploadTargets } from '../uploads/targets.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
@@ -29,17 +28,6 @@ import type { StageHandler } from './stage-handler.js';
 /** How long a stage lets another one go first, while more of its jobs are in hand in this process than half its places. */
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
-
-/** One attempt at a stage, from its claim to its end. */
-interface Attempt {
-  readonly handler: StageHandler;
-  readonly clock: AttemptClock;
-  readonly place: Place;
-  readonly work: AttemptWork;
-  /** Null where Bull never heard of it. */
-  readonly job: Job<StageJob> | null;
-}
-
 /** Runs the stages of one worker process: claim, work, write the result while the token holds, hand over by state. */
 @Injectable()
 export class StageWorker implements BeforeApplicationShutdown {
@@ -78,74 +66,34 @@ export class StageWorker implements BeforeApplicationShutdown {
   }
 
   private async take(job: Job<StageJob>, handler: StageHandler): Promise<void> {
-    const places = this.placesOf(handler.stage);
     if (handler.yieldsTo) await this.letPass(handler.yieldsTo);
-    if (handler.followsOn) await places.vacant();
     // Bull is to hear that it was not done: as finished, only the sweep would find it.
     if (this.stopping) throw new RetryAt(new Date(), 'The worker stops');
-    const place = places.take();
-    const id = new mongo.ObjectId(job.data.upload_id);
-    const { clock, ended } = this.begin(handler, place, job.data, job, (seen) =>
-      this.stages.claim(id, handler.stage, this.id, seen),
-    );
-    const fault = await Promise.race([ended, place.leaving]);
-    if (fault) throw fault;
-    // Given back: this worker takes nothing in its stead that would only wait again.
-    if (clock.reason === 'congestion') await places.free();
-  }
-
-  /**
-   * Goes on with a stage that was taken with the result before it.
-   *
-   * @param why it is not to be gone on with, if it is not
-   */
-  private async goOn(row: Upload, stage: StageName, place: Place, why: string | null): Promise<void> {
-    const claim = claimOf(row, stage)!;
-    if (why === null) {
-      const data = { upload_id: row._id.toHexString(), correlation_id: row.correlation_id };
-      this.begin(this.handlers.get(stage)!, place, data, null, () => Promise.resolve(claim));
-      return;
-    }
-    try {
-      await this.giveBack(claim, why);
-    } catch (error) {
-      this.log.pino.warn({ ...ids(row), stage, err: error }, 'Stage not given back, the sweep will see to it');
-    } finally {
-      this.placesOf(stage).over(place);
-    }
-  }
-
-  /** @returns `ended`: what Bull is to hear of it; never rejected */
-  private begin(
-    handler: StageHandler,
-    place: Place,
-    data: StageJob,
-    job: Job<StageJob> | null,
-    claim: (seen: (row: Upload) => void) => Promise<Claim | null>,
-  ): { clock: AttemptClock; ended: Promise<Error | null> } {
     const clock = new AttemptClock(handler.timeoutS);
     const places = this.placesOf(handler.stage);
-    const ended = runWithCorrelation(correlationIdFrom(data.correlation_id), async () => {
-      try {
-        const work = new AttemptWork(handler, clock, places, this.stages, data, claim);
-        return await this.attempt({ handler, clock, place, work, job });
-      } catch (error) {
+    const place = places.take();
+    const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
+      this.attempt(job, handler, clock, place).catch((error: unknown) => {
+        const { upload_id } = job.data;
         places.takeNoneAhead();
         places.keep(place);
         this.log.pino.warn(
-          { upload_id: data.upload_id, stage: handler.stage, err: error },
+          { upload_id, stage: handler.stage, err: error },
           'Attempt cut short, the sweep will see to it',
         );
         return error as Error;
-      }
-    });
-    const settled = ended.then(() => {
+      }),
+    );
+    const settled = work.then(() => {
       clock.stop();
       this.running.delete(settled);
       places.over(place);
     });
     this.running.set(settled, clock);
-    return { clock, ended };
+    const fault = await Promise.race([work, place.leaving]);
+    if (fault) throw fault;
+    // Given back: this worker takes nothing in its stead that would only wait again.
+    if (clock.reason === 'congestion') await places.free();
   }
 
   private placesOf(stage: StageName): EnginePlaces {
@@ -160,13 +108,19 @@ export class StageWorker implements BeforeApplicationShutdown {
   }
 
   /** @returns what Bull is to hear of it, null when there is nothing left to do */
-  private async attempt(attempt: Attempt): Promise<Error | null> {
-    const { work, clock } = attempt;
+  private async attempt(
+    job: Job<StageJob>,
+    handler: StageHandler,
+    clock: AttemptClock,
+    place: Place,
+  ): Promise<Error | null> {
+    const places = this.placesOf(handler.stage);
+    const work = new AttemptWork(handler, clock, places, this.stages, this.id, job.data);
     let claim: Claim | null = null;
     try {
       claim = await work.claiming;
       // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
-      return claim && (await this.work(attempt, claim));
+      return claim && (await this.work(job, handler, claim, work, clock, place));
     } finally {
       // What was begun is another worker's to do, or nobody's.
       if (!claim) clock.abort('lost');
@@ -174,8 +128,14 @@ export class StageWorker implements BeforeApplicationShutdown {
     }
   }
 
-  private async work(attempt: Attempt, claim: Claim): Promise<Error | null> {
-    const { handler, clock, work, place } = attempt;
+  private async work(
+    job: Job<StageJob>,
+    handler: StageHandler,
+    claim: Claim,
+    work: AttemptWork,
+    clock: AttemptClock,
+    place: Place,
+  ): Promise<Error | null> {
     this.metrics.jobWait
       .labels(handler.stage)
       .observe(seconds(claim.row.stages[handler.stage]?.due_at, claim.claimedAt));
@@ -188,7 +148,7 @@ export class StageWorker implements BeforeApplicationShutdown {
       await shown?.end();
     } catch (error) {
       await shown?.end();
-      return await this.failed(attempt, claim, error);
+      return await this.failed(job, handler, claim, clock, place, error);
     } finally {
       clearInterval(renewal);
     }
@@ -199,48 +159,25 @@ export class StageWorker implements BeforeApplicationShutdown {
 
   private async succeeded(handler: StageHandler, claim: Claim, result: Partial<Upload>): Promise<void> {
     const { stage } = handler;
-    const names = handler.next(claim.row);
-    const taken = this.follow(names, stage);
-    const next = this.stages.following(names, [...taken.keys()], this.id);
-    const after = this.stages.after(claim, result, next);
-    let row: Upload;
-    // Null: that is not known.
-    let written: boolean | null = null;
-    try {
-      written = await this.stages.complete(claim, result, next);
-      if (!written) return this.fenced(claim);
-      this.observe(claim, 'done');
-      row = await this.stages.latest(after);
-      await this.targets.of(row).project(row);
-    } finally {
-      for (const [name, place] of taken) {
-        const why = written === null ? 'it may not have been taken' : this.stopping ? 'shutdown' : null;
-        if (written === false) this.placesOf(name).over(place);
-        else await this.goOn(after, name, place, why);
-      }
-    }
+    const next = handler.next(claim.row);
+    if (!(await this.stages.complete(claim, result, next))) return this.fenced(claim);
+    const row = await this.stages.latest(this.stages.after(claim, result, next));
+    this.observe(claim, 'done');
+    await this.targets.of(row).project(row);
     this.notes.projected(row._id, claim.mark);
-    for (const name of names) if (!taken.has(name)) this.dispatcher.dispatch(row, name);
+    for (const stageName of next) this.dispatcher.dispatch(row, stageName);
     this.log.pino.info({ ...ids(row), stage, attempt: claim.attempt }, 'Stage done');
     await handler.finished(row);
   }
 
-  /** @returns those of the stages after `done` that this worker goes on with itself, and a place for each */
-  private follow(names: readonly StageName[], done: StageName): Map<StageName, Place> {
-    const taken = new Map<StageName, Place>();
-    for (const name of names) {
-      const { followsOn, yieldsTo } = this.handlers.get(name)!;
-      if (!followsOn || this.stopping) continue;
-      const before = yieldsTo && this.placesOf(yieldsTo);
-      if (before && (yieldsTo === done ? before.areBusyOtherwise : before.areBusy)) continue;
-      const place = this.placesOf(name).follow();
-      if (place) taken.set(name, place);
-    }
-    return taken;
-  }
-
-  private async failed(attempt: Attempt, claim: Claim, cause: unknown): Promise<Error | null> {
-    const { handler, clock, place, job } = attempt;
+  private async failed(
+    job: Job<StageJob>,
+    handler: StageHandler,
+    claim: Claim,
+    clock: AttemptClock,
+    place: Place,
+    cause: unknown,
+  ): Promise<Error | null> {
     const { stage } = handler;
     this.placesOf(stage).keep(place);
     if (clock.reason === 'lost') {
@@ -271,7 +208,7 @@ export class StageWorker implements BeforeApplicationShutdown {
       return null;
     }
     this.log.pino.error(line, 'Stage failed for good');
-    await job?.discard();
+    await job.discard();
     return error;
   }
 
@@ -310,7 +247,6 @@ export class StageWorker implements BeforeApplicationShutdown {
   /** Stops taking jobs, lets what runs finish, and gives back what does not in time. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping = true;
-    for (const places of this.places.values()) places.stop();
     await Promise.all([...this.handlers.keys()].map((stage) => pauseQueue(this.dispatcher.queue(stage))));
     const all = Promise.all(this.running.keys());
     let timer: NodeJS.Timeout | undefined;

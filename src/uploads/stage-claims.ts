@@ -16,18 +16,6 @@ interface Asked {
 /** What a claim sets of a stage. */
 type ClaimFields = Pick<Stage, 'state' | 'token' | 'lease_until' | 'worker'> & { readonly started_at: Date };
 
-/** @param token held by this stage, and by those that are taken in the same write */
-export function claimFields(token: string, worker: string, leaseMs: number): ClaimFields {
-  const now = Date.now();
-  return {
-    state: 'processing',
-    token,
-    lease_until: new Date(now + leaseMs),
-    worker,
-    started_at: new Date(now),
-  };
-}
-
 /** Bull may start a delayed job a little before the ledger's time. */
 const EARLY_MS = 250;
 
@@ -94,7 +82,7 @@ export class StageClaims {
     const ids = rows.map(({ _id }) => _id);
     const { version } = rows[0]!;
     if (rows.every((row) => row.version === version)) {
-      const fields = claimFields(token, worker, this.leaseMs);
+      const fields = this.fields(token, worker);
       // What nobody has changed since it was read is known without reading it again.
       const all = await this.set({ ...dueOf(ids, stage), version }, stage, fields).then(
         (count) => count === found.size,
@@ -103,7 +91,7 @@ export class StageClaims {
       if (all) return new Map([...found].map(([id, row]) => [id, taken(row, stage, fields)]));
     }
     // Also where the answer to that was lost: what it took is not due any more, and has our token.
-    await this.set(dueOf(ids, stage), stage, claimFields(token, worker, this.leaseMs));
+    await this.set(dueOf(ids, stage), stage, this.fields(token, worker));
     return this.rowsOf({ _id: oneOf(ids), [stagePath(stage, 'token')]: token });
   }
 
@@ -111,6 +99,17 @@ export class StageClaims {
     const rows = new Map<string, Upload>();
     for await (const row of this.ledger.rows.find(filter)) rows.set(row._id.toHexString(), row);
     return rows;
+  }
+
+  private fields(token: string, worker: string): ClaimFields {
+    const now = Date.now();
+    return {
+      state: 'processing',
+      token,
+      lease_until: new Date(now + this.leaseMs),
+      worker,
+      started_at: new Date(now),
+    };
   }
 
   private async set(due: mongo.Filter<Upload>, stage: StageName, fields: ClaimFields): Promise<number> {

@@ -8,9 +8,9 @@ import { attemptOf, backoffMs } from './attempt-of.js';
 import { LedgerNotes } from './ledger-notes.js';
 import { Ledger, stagePath } from './ledger.js';
 import { owedByRow } from './row-events.js';
-import { StageClaims, claimFields } from './stage-claims.js';
+import { StageClaims } from './stage-claims.js';
 import { endedStage, failedStage, withStage } from './stage-end.js';
-import type { Stage, StageError, StageName, Upload } from './upload.schema.js';
+import type { StageError, StageName, Upload } from './upload.schema.js';
 import { dueStage, needsBytes } from './upload.schema.js';
 import { WORKER_LOST } from './ledger-errors.js';
 
@@ -27,9 +27,6 @@ export interface Claim {
   readonly attempt: number;
   readonly claimedAt: Date;
 }
-
-/** The stages that a result sets going. */
-export type NextStages = Partial<Record<StageName, Stage>>;
 
 /** What becomes of a stage whose attempt did not succeed. */
 export type Verdict = { outcome: 'retry'; dueAt: Date } | { outcome: 'failed' };
@@ -63,7 +60,10 @@ export class StageLedger {
     seen?: (row: Upload) => void,
   ): Promise<Claim | null> {
     const row = await this.claims.take(id, stage, worker, seen);
-    return row && claimOf(row, stage);
+    const held = row?.stages[stage];
+    if (!row || !held?.token) return null;
+    const { token, attempts, started_at } = held;
+    return { id, stage, token, mark: randomUUID(), row, attempt: attempts, claimedAt: started_at ?? new Date() };
   }
 
   /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */
@@ -73,28 +73,16 @@ export class StageLedger {
   }
 
   /**
-   * The stages that follow a result.
-   *
-   * @param worker holds those in `taken` from the start: nobody has to be told of them, and nobody else can take them
-   */
-  following(names: readonly StageName[], taken: readonly StageName[], worker: string): NextStages {
-    const now = new Date();
-    const claimed = { attempts: 1, ...claimFields(randomUUID(), worker, this.leaseMs) };
-    const stage = (name: StageName): Stage => ({ ...dueStage(now), ...(taken.includes(name) ? claimed : {}) });
-    return Object.fromEntries(names.map((name) => [name, stage(name)]));
-  }
-
-  /**
-   * Writes the result, once, and sets the stages `next` going.
+   * Writes the result, once, and makes the stages `next` due.
    *
    * @param result fields of the row
    * @returns false when the token no longer holds: nothing was written
    */
-  async complete(claim: Claim, result: Partial<Upload>, next: NextStages = {}): Promise<boolean> {
+  async complete(claim: Claim, result: Partial<Upload>, next: readonly StageName[] = []): Promise<boolean> {
     const now = new Date();
     const done = await this.write(claim, {
       ...result,
-      ...Object.fromEntries(Object.entries(next).map(([name, stage]) => [`stages.${name}`, stage])),
+      ...Object.fromEntries(next.map((name) => [`stages.${name}`, dueStage(now)])),
       projection_due: claim.mark,
       ...owedByRow(this.outbox, claim.row, claim.stage, { done: result }, claim.mark),
       ...endedStage(claim.stage, 'done', now, null),
@@ -104,9 +92,10 @@ export class StageLedger {
   }
 
   /** The row as `complete` left it, without reading it again. */
-  after(claim: Claim, result: Partial<Upload>, next: NextStages = {}): Upload {
+  after(claim: Claim, result: Partial<Upload>, next: readonly StageName[] = []): Upload {
+    const now = new Date();
     const row = withStage(claim.row, claim.stage, { state: 'done', token: null }, result);
-    return { ...row, stages: { ...row.stages, ...next } };
+    return { ...row, stages: { ...row.stages, ...Object.fromEntries(next.map((name) => [name, dueStage(now)])) } };
   }
 
   /** The row as it is by now: kept audio is archived beside its analysis, so that what one stage leaves is not all there is. */
@@ -177,10 +166,19 @@ export class StageLedger {
 
   /** The worker went away: what its lease held is due again, or failed if that was the last attempt. */
   async reclaim(row: Upload, stage: StageName): Promise<Verdict | null> {
-    const claim = claimOf(row, stage);
-    if (!claim) return null;
+    const held = row.stages[stage];
+    if (!held?.token) return null;
+    const claim: Claim = {
+      id: row._id,
+      stage,
+      token: held.token,
+      mark: randomUUID(),
+      row,
+      attempt: held.attempts,
+      claimedAt: held.started_at ?? new Date(),
+    };
     const now = new Date();
-    const left = claim.attempt < this.config.STAGE_ATTEMPTS;
+    const left = held.attempts < this.config.STAGE_ATTEMPTS;
     const set = {
       ...(left
         ? endedStage(stage, 'due', now, WORKER_LOST)
@@ -250,12 +248,4 @@ export class StageLedger {
       },
     });
   }
-}
-
-/** The claim that a row tells of; null if nobody holds the stage. */
-export function claimOf(row: Upload, stage: StageName): Claim | null {
-  const held = row.stages[stage];
-  if (!held?.token) return null;
-  const { token, attempts, started_at } = held;
-  return { id: row._id, stage, token, mark: randomUUID(), row, attempt: attempts, claimedAt: started_at ?? new Date() };
 }

@@ -4,7 +4,7 @@ import type { Config } from '../../src/config/config.js';
 import { Outbox } from '../../src/events/outbox.js';
 import type { LedgerNotes } from '../../src/uploads/ledger-notes.js';
 import { Ledger } from '../../src/uploads/ledger.js';
-import { StageLedger, claimOf } from '../../src/uploads/stage-ledger.js';
+import { StageLedger } from '../../src/uploads/stage-ledger.js';
 import { type Upload, dueStage } from '../../src/uploads/upload.schema.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
 
@@ -174,42 +174,5 @@ describe('stages that are claimed together', () => {
     expect(await stages.complete(other!, { audio_state: 'deleting' })).toBe(true);
     expect([(await stored(first!)).audio_state, (await stored(second!)).audio_state]).toEqual([undefined, 'deleting']);
     expect((await stored(second!)).projection_due).toBe(other!.mark);
-  });
-
-  describe('that a worker goes on with', () => {
-    const following = () => stages.following(['analysis', 'archive'], ['analysis'], 'a');
-    async function transcribed() {
-      const [id] = await due(1);
-      const first = (await claim(id!))!;
-      const next = following();
-      expect(await stages.complete(first, {}, next)).toBe(true);
-      return { id: id!, claim: claimOf(stages.after(first, {}, next), 'analysis')! };
-    }
-
-    it('are taken in the write that ends the one before, and nobody else is given them', async () => {
-      const { id, claim } = await transcribed();
-      expect(await stages.claim(id, 'analysis', 'b')).toBeNull();
-      const { stages: found } = await stored(id);
-      expect(found.analysis).toMatchObject({ state: 'processing', worker: 'a', attempts: 1, token: claim.token });
-      expect(found.analysis!.lease_until!.getTime()).toBeGreaterThan(Date.now());
-      expect(await stages.renew(claim)).toBe(true);
-      expect(await stages.complete(claim, {})).toBe(true);
-      expect((await stored(id)).stages.analysis).toMatchObject({ state: 'done', token: null, attempts: 1 });
-    });
-
-    it('leave the others due', async () => {
-      const { id } = await transcribed();
-      expect(await stages.claim(id, 'archive', 'b')).toMatchObject({ attempt: 1 });
-    });
-
-    it('are due again once its lease is over, as any other, and its result is dropped then', async () => {
-      const { id, claim } = await transcribed();
-      await ledger.rows.updateOne({ _id: id }, { $set: { 'stages.analysis.lease_until': new Date(0) } });
-      expect(await stages.reclaim(await stored(id), 'analysis')).toMatchObject({ outcome: 'retry' });
-      const heir = await stages.claim(id, 'analysis', 'b');
-      expect(heir?.attempt).toBe(2);
-      expect(await stages.complete(claim, {})).toBe(false);
-      expect(await stages.complete(heir!, {})).toBe(true);
-    });
   });
 });

@@ -1,6 +1,4 @@
 import { jest } from '@jest/globals';
-import { Dispatcher } from '../../src/queue/dispatcher.js';
-import { jobIdOf } from '../../src/queue/queues.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
 import { END, filePart, RawUpload } from '../support/raw-upload.js';
@@ -29,31 +27,6 @@ beforeEach(() => engine.reset());
 const analyze = (session: string, caller = alice) => caller.post(`/api/analyze/${session}`);
 const write = (session: string, question: string, text: string) =>
   alice.post(`/api/text-answer/${session}/${question}`, { text });
-
-describe('a score', () => {
-  it('follows the transcript in the same worker, without a job of its own, where nothing else waits', async () => {
-    const session = await alice.session(['q1']);
-    const { upload_id } = (await alice.upload(session, 'q1', webm())).body;
-    await alice.answer(session, 'q1', ({ scorer }) => scorer !== null);
-    const history = await eventually(async () => {
-      const { stages } = (await alice.get(`/api/uploads/${upload_id}`)).body;
-      const all = stages.flatMap((stage: Json) => stage.history);
-      expect(all).toMatchObject([
-        { number: 1, outcome: 'done' },
-        { number: 1, outcome: 'done' },
-      ]);
-      return all;
-    });
-    expect(history[0].worker).toBe(history[1].worker);
-    const jobs = (stage: 'transcription' | 'analysis') =>
-      running.service.service.app
-        .get(Dispatcher, { strict: false })
-        .queue(stage)
-        .getJob(jobIdOf(upload_id, stage, 1));
-    expect(await jobs('transcription')).not.toBeNull();
-    expect(await jobs('analysis')).toBeNull();
-  });
-});
 
 describe('analyze', () => {
   it('of a session without answers is a 409', async () => {

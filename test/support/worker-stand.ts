@@ -5,34 +5,32 @@ import type { Log } from '../../src/common/logging.js';
 import { Metrics } from '../../src/common/metrics.js';
 import type { Config } from '../../src/config/config.js';
 import type { Dispatcher } from '../../src/queue/dispatcher.js';
+import { STAGE_QUEUES } from '../../src/queue/queues.js';
 import type { StageJob } from '../../src/queue/queues.js';
 import { StageHandler } from '../../src/queue/stage-handler.js';
 import type { Ahead, StageContext } from '../../src/queue/stage-handler.js';
 import { StageWorker } from '../../src/queue/stage-worker.js';
 import type { LedgerNotes } from '../../src/uploads/ledger-notes.js';
-import type { Claim, NextStages, StageLedger } from '../../src/uploads/stage-ledger.js';
+import type { Claim, StageLedger } from '../../src/uploads/stage-ledger.js';
 import type { UploadTargets } from '../../src/uploads/targets.js';
 import type { Upload } from '../../src/uploads/upload.schema.js';
 
 class Handler extends StageHandler {
   timeoutS = 60;
   showsProgress = false;
-  override followsOn = false;
-  override yieldsTo: StageHandler['yieldsTo'] = null;
   readonly unexpected = 'It failed';
   readonly begun: string[] = [];
 
   constructor(
     readonly stage: StageHandler['stage'],
     readonly concurrency: number,
-    public work: () => Promise<Partial<Upload>>,
+    private readonly work: () => Promise<Partial<Upload>>,
     private readonly asksEngine: boolean,
   ) {
     super();
   }
 
-  following: readonly StageHandler['stage'][] = [];
-  next = () => this.following;
+  next = () => [];
   finished = () => Promise.resolve();
 
   readonly read = { closed: 0, begin: (_: Upload) => undefined, close: () => void this.read.closed++ };
@@ -62,11 +60,9 @@ export function workerStand(
 ) {
   const writes: ((done: boolean | Error) => void)[] = [];
   const warnings: string[] = [];
-  const claimed: string[] = [];
   const stages = {
     claim: async (id: mongo.ObjectId, stage: string, _worker: string, seen: (row: Upload) => void) => {
       const row = { _id: id, stages: {} };
-      claimed.push(stage);
       await Promise.resolve();
       seen(row as Upload);
       return { id, stage, token: 't', mark: 'm', row, attempt: 1, claimedAt: new Date() };
@@ -76,9 +72,7 @@ export function workerStand(
         writes.push((done) => (done instanceof Error ? reject(done) : resolve(done))),
       ),
     fail: () => Promise.resolve({ outcome: 'retry', dueAt: new Date() }),
-    following: (names: readonly string[], taken: readonly string[]) =>
-      Object.fromEntries(names.map((name) => [name, taken.includes(name) ? { token: 'taken', attempts: 1 } : {}])),
-    after: ({ row }: Claim, _: Partial<Upload>, next: NextStages) => ({ ...row, stages: { ...row.stages, ...next } }),
+    after: ({ row }: Claim) => row,
     afterFailure: ({ row }: Claim) => row,
     latest: (row: Upload) => Promise.resolve(row),
     renew: () => Promise.resolve(true),
@@ -98,7 +92,7 @@ export function workerStand(
       return new Promise<void>(() => undefined);
     },
   });
-  const dispatch = (_: Upload, __: string, number: number, place: { first?: boolean } = {}) => {
+  const dispatch = (_: Upload, __: string, number: number, place: { first?: boolean }) => {
     dispatched.push(number);
     first.push(place.first ?? false);
   };
@@ -115,33 +109,20 @@ export function workerStand(
     log as unknown as Log,
   );
   const handler = new Handler('transcription', places, work, asksEngine);
-  const analysis = new Handler('analysis', 1, () => Promise.resolve({}), false);
-  for (const one of [handler, analysis, new Handler('archive', 1, work, false)]) worker.register(one);
+  worker.register(handler);
+  for (const stage of STAGE_QUEUES) if (stage !== 'transcription') worker.register(new Handler(stage, 1, work, false));
   worker.start();
   let left = 0;
-  const take = (stage: StageHandler['stage'] = 'transcription') => {
+  const take = () => {
     const data = { upload_id: new mongo.ObjectId().toHexString(), correlation_id: null };
-    const taken = processors.get(stage)!({ data } as Job<StageJob>);
+    const taken = processors.get('transcription')!({ data } as Job<StageJob>);
     taken.then(
       () => left++,
       () => undefined,
     );
     return taken;
   };
-  return {
-    worker,
-    handler,
-    analysis,
-    stages,
-    claimed,
-    writes,
-    warnings,
-    dispatched,
-    first,
-    projects,
-    take,
-    left: () => left,
-  };
+  return { worker, handler, stages, writes, warnings, dispatched, first, projects, take, left: () => left };
 }
 
 /** Lets what waits for nothing but its turn go on. */
