@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { mongo } from 'mongoose';
 import { raceAbort } from '../common/race-abort.js';
@@ -13,6 +14,8 @@ const MOST = 5000;
 const BATCH = 200;
 /** Longer than Redis takes for a batch: one that hangs must not hold up the sweep, which has more to do. */
 const PATIENCE_MS = 5000;
+/** A job that a worker takes ahead is over for Bull before its row says whose it is: what looks lost is given this time to be claimed. */
+const CLAIM_MS = 1000;
 
 type Waiting = Pick<Upload, '_id' | 'correlation_id' | 'stages'>;
 
@@ -55,28 +58,35 @@ export class LostJobs {
       [stagePath(stage, 'due_at')]: { $gte: from, $lt: grace },
     } as mongo.Filter<Upload>;
     const due = this.ledger.rows.find<Waiting>(filter, {
-      projection: { correlation_id: 1, stages: 1 },
+      projection: { correlation_id: 1, [`stages.${stage}`]: 1 },
       sort: { [stagePath(stage, 'due_at')]: 1 },
       limit: MOST,
       batchSize: BATCH,
     });
-    let [seen, count] = [0, 0];
+    const lost: Waiting[] = [];
+    let seen = 0;
     let batch: Waiting[] = [];
     const lookAt = async () => {
       const inTime = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
       const live = batch.length > 0 ? await raceAbort(this.dispatcher.withLiveJob(batch, stage), inTime) : new Set();
-      const lost = batch.filter(({ _id }) => !live.has(_id.toHexString()));
+      lost.push(...batch.filter(({ _id }) => !live.has(_id.toHexString())));
       batch = [];
-      for (const row of lost) if (!signal.aborted && (dryRun || (await this.replace(row, stage)))) count += 1;
     };
     this.reached.delete(stage);
     for await (const row of due) {
-      if (signal.aborted) return count;
+      if (signal.aborted) return 0;
       batch.push(row);
       if (++seen === MOST) this.reached.set(stage, row.stages[stage]?.due_at ?? new Date(0));
       if (batch.length === BATCH) await lookAt();
     }
     await lookAt();
+    return dryRun ? lost.length : this.replaceAll(lost, stage, signal);
+  }
+
+  private async replaceAll(lost: readonly Waiting[], stage: StageName, signal: AbortSignal): Promise<number> {
+    if (lost.length > 0) await pause(CLAIM_MS, undefined, { signal });
+    let count = 0;
+    for (const row of lost) if (!signal.aborted && (await this.replace(row, stage))) count += 1;
     return count;
   }
 }
