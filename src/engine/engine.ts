@@ -171,23 +171,27 @@ export class Engine<Work extends object, Result> {
         if (child.rss() > limit) child.kill('memory');
         end();
       };
-      void child.gone.then(() => {
-        if (answered) return;
+      this.onGone = (gone) => {
+        if (gone !== child || answered) return;
         task.ends++;
         if (!task.withdrawn && !this.closed && task.ends < LIVES) this.waiting.push(task);
         else task.reject(this.fault(child));
         end();
-      });
+      };
       child.send({ id: task.id, ...task.work });
+      if (child.ended) this.onGone(child);
     });
   }
 
+  // Of the work in hand alone: what each piece attached to its process would be held, samples and all, while that lives.
   private onAnswer: (message: FromEngine<Result>) => void = () => undefined;
+  private onGone: (child: EngineChild<Work, Result>) => void = () => undefined;
 
   private spawn(): EngineChild<Work, Result> {
     const child: EngineChild<Work, Result> = new EngineChild(this.options.program, (message) => {
       if (child === this.child) this.onAnswer(message);
     });
+    void child.gone.then(() => this.onGone(child));
     return child;
   }
 

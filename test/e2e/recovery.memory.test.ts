@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { LinkVerifier } from '../../src/recovery/link.verifier.js';
 import { Verifier } from '../../src/recovery/verifier.js';
+import { collectGarbage } from '../support/garbage.js';
 import { engineKeepsData } from '../support/servers.js';
 import { type Json, type TestService, startTestService } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
@@ -21,9 +20,6 @@ beforeAll(async () => {
   service = await startTestService('api', { DISPATCH_GRACE_S: '1' });
 });
 afterAll(() => service.stop());
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Of the engines one, which is no durable one either, sends whole documents whatever is asked of them. */
 const itReadsLess = engineKeepsData() ? it : it.skip;
