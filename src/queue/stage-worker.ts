@@ -28,6 +28,15 @@ import type { StageHandler } from './stage-handler.js';
 /** How long a stage lets another one go first, while more of its jobs are in hand in this process than half its places. */
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
+
+/** A job as this process has it in hand. */
+interface Taken {
+  readonly job: Job<StageJob>;
+  readonly handler: StageHandler;
+  readonly clock: AttemptClock;
+  readonly place: Place;
+}
+
 /** Runs the stages of one worker process: claim, work, write the result while the token holds, hand over by state. */
 @Injectable()
 export class StageWorker implements BeforeApplicationShutdown {
@@ -73,7 +82,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     const places = this.placesOf(handler.stage);
     const place = places.take();
     const work = runWithCorrelation(correlationIdFrom(job.data.correlation_id), () =>
-      this.attempt(job, handler, clock, place).catch((error: unknown) => {
+      this.attempt({ job, handler, clock, place }).catch((error: unknown) => {
         const { upload_id } = job.data;
         places.takeNoneAhead();
         places.keep(place);
@@ -108,19 +117,15 @@ export class StageWorker implements BeforeApplicationShutdown {
   }
 
   /** @returns what Bull is to hear of it, null when there is nothing left to do */
-  private async attempt(
-    job: Job<StageJob>,
-    handler: StageHandler,
-    clock: AttemptClock,
-    place: Place,
-  ): Promise<Error | null> {
+  private async attempt(taken: Taken): Promise<Error | null> {
+    const { job, handler, clock } = taken;
     const places = this.placesOf(handler.stage);
     const work = new AttemptWork(handler, clock, places, this.stages, this.id, job.data);
     let claim: Claim | null = null;
     try {
       claim = await work.claiming;
       // Delivered twice, superseded, or not due yet: the ledger knows better than Bull.
-      return claim && (await this.work(job, handler, claim, work, clock, place));
+      return claim && (await this.work(taken, claim, work));
     } finally {
       // What was begun is another worker's to do, or nobody's.
       if (!claim) clock.abort('lost');
@@ -128,14 +133,8 @@ export class StageWorker implements BeforeApplicationShutdown {
     }
   }
 
-  private async work(
-    job: Job<StageJob>,
-    handler: StageHandler,
-    claim: Claim,
-    work: AttemptWork,
-    clock: AttemptClock,
-    place: Place,
-  ): Promise<Error | null> {
+  private async work(taken: Taken, claim: Claim, work: AttemptWork): Promise<Error | null> {
+    const { handler, clock, place } = taken;
     this.metrics.jobWait
       .labels(handler.stage)
       .observe(seconds(claim.row.stages[handler.stage]?.due_at, claim.claimedAt));
@@ -148,7 +147,7 @@ export class StageWorker implements BeforeApplicationShutdown {
       await shown?.end();
     } catch (error) {
       await shown?.end();
-      return await this.failed(job, handler, claim, clock, place, error);
+      return await this.failed(taken, claim, error);
     } finally {
       clearInterval(renewal);
     }
@@ -170,14 +169,7 @@ export class StageWorker implements BeforeApplicationShutdown {
     await handler.finished(row);
   }
 
-  private async failed(
-    job: Job<StageJob>,
-    handler: StageHandler,
-    claim: Claim,
-    clock: AttemptClock,
-    place: Place,
-    cause: unknown,
-  ): Promise<Error | null> {
+  private async failed({ job, handler, clock, place }: Taken, claim: Claim, cause: unknown): Promise<Error | null> {
     const { stage } = handler;
     this.placesOf(stage).keep(place);
     if (clock.reason === 'lost') {

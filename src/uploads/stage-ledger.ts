@@ -60,10 +60,7 @@ export class StageLedger {
     seen?: (row: Upload) => void,
   ): Promise<Claim | null> {
     const row = await this.claims.take(id, stage, worker, seen);
-    const held = row?.stages[stage];
-    if (!row || !held?.token) return null;
-    const { token, attempts, started_at } = held;
-    return { id, stage, token, mark: randomUUID(), row, attempt: attempts, claimedAt: started_at ?? new Date() };
+    return row && claimOf(row, stage);
   }
 
   /** False when the stage is no longer ours: a newer take, an erasure, or a lease that ran out. */
@@ -166,19 +163,10 @@ export class StageLedger {
 
   /** The worker went away: what its lease held is due again, or failed if that was the last attempt. */
   async reclaim(row: Upload, stage: StageName): Promise<Verdict | null> {
-    const held = row.stages[stage];
-    if (!held?.token) return null;
-    const claim: Claim = {
-      id: row._id,
-      stage,
-      token: held.token,
-      mark: randomUUID(),
-      row,
-      attempt: held.attempts,
-      claimedAt: held.started_at ?? new Date(),
-    };
+    const claim = claimOf(row, stage);
+    if (!claim) return null;
     const now = new Date();
-    const left = held.attempts < this.config.STAGE_ATTEMPTS;
+    const left = claim.attempt < this.config.STAGE_ATTEMPTS;
     const set = {
       ...(left
         ? endedStage(stage, 'due', now, WORKER_LOST)
@@ -248,4 +236,20 @@ export class StageLedger {
       },
     });
   }
+}
+
+/** The claim that a row tells of; null where nobody holds the stage. */
+function claimOf(row: Upload, stage: StageName): Claim | null {
+  const held = row.stages[stage];
+  if (!held?.token) return null;
+  const { token, attempts, started_at } = held;
+  return {
+    id: row._id,
+    stage,
+    token,
+    mark: randomUUID(),
+    row,
+    attempt: attempts,
+    claimedAt: started_at ?? new Date(),
+  };
 }
