@@ -179,6 +179,7 @@ export class Engine<Work extends object, Result> {
         end();
       };
       child.send({ id: task.id, ...task.work });
+      // It may have ended in the same turn of the loop in which it said that it was ready.
       if (child.ended) this.onGone(child);
     });
   }

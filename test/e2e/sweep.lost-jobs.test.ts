@@ -1,6 +1,5 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Dispatcher } from '../../src/queue/dispatcher.js';
 import { jobIdOf } from '../../src/queue/queues.js';
 import { LostJobs } from '../../src/sweep/lost-jobs.js';
@@ -76,7 +75,6 @@ describe('what counts as a job that will still run', () => {
     });
     const sweep = app.get(LostJobs, { strict: false }).find(false, new AbortController().signal);
     await looked;
-    await pause(200);
     expect(await app.get(StageLedger, { strict: false }).claim(id, 'transcription', 'worker')).not.toBeNull();
     await sweep;
     looking.mockRestore();
