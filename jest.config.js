@@ -14,6 +14,8 @@ const withServers = {
 };
 
 export default {
+  // Tests wait for states, which end what never comes in time (test/support/patience.ts); this ends what hangs otherwise.
+  testTimeout: 600_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.test.ts'] },
     { ...withServers, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.test.ts'] },

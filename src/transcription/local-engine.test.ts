@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -7,8 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { speechPath } from '../../test/support/audio-source.js';
 import { LocalEngine, type LocalEngineOptions } from './local-engine.js';
 import { freshMemory } from './vad-window.js';
-
-jest.setTimeout(120_000);
 
 const never = new AbortController().signal;
 const engines: LocalEngine[] = [];

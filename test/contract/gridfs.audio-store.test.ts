@@ -7,8 +7,6 @@ import { GridFsAudioStore } from '../../src/storage/gridfs.audio-store.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
 import { audioStoreContract, put } from './audio-store.contract.js';
 
-jest.setTimeout(60_000);
-
 const MIB = 2 ** 20;
 const FILE = { filename: 's_q1', contentType: 'audio/webm', metadata: {} };
 

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import mongoose, { type Connection, type mongo } from 'mongoose';
 import { GroupCommit } from '../../src/common/group-commit.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
-
-jest.setTimeout(60_000);
 
 interface Row {
   _id: number;

@@ -11,8 +11,6 @@ import { UploadEraser } from '../../src/uploads/upload.eraser.js';
 import type { Attempt, Upload } from '../../src/uploads/upload.schema.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
 
-jest.setTimeout(60_000);
-
 describe('what is kept beside a row that is erased', () => {
   let connection: Connection;
   let ledger: Ledger;

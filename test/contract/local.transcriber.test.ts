@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,8 +10,6 @@ import { bytesAudio, fileAudio, readingText, speechPath, wavAudio } from '../sup
 import { collectGarbage } from '../support/garbage.js';
 import { spokenWords, wordErrorRate } from '../support/word-error-rate.js';
 import { PiecesInMemory, transcriberContract, transcriptionOf } from './transcriber.contract.js';
-
-jest.setTimeout(180_000);
 
 const scratch = mkdtempSync(join(tmpdir(), 'vivavoce-local-'));
 let transcriber: LocalTranscriber;

@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { endWritesOfEndedConnections } from '../../src/common/mongo-driver.js';
 import { isMongoAway } from '../../src/common/mongo-errors.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-
-jest.setTimeout(30_000);
 
 /** More than the buffers on the way take. */
 const DOCUMENTS = 3;

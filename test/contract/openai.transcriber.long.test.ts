@@ -37,7 +37,7 @@ describe('audio too large or too long for one request', () => {
     // Byte 9 of Opus' identification header is the number of channels (RFC 7845, 5.1).
     expect(file.content[file.content.indexOf('OpusHead') + 9]).toBe(1);
     expect(made).toMatchObject({ text: 'One piece.', duration: 140 });
-  }, 60_000);
+  });
 
   const short = { largestFile: 1000, longestPieceS: 20 };
   const lengthOf = (content: Buffer) => content.readUInt32LE(content.lastIndexOf('OggS') + 6) / 48_000;
@@ -66,7 +66,7 @@ describe('audio too large or too long for one request', () => {
     expect(from).toBeCloseTo(60, 1);
     expect(onDuration).toHaveBeenLastCalledWith(made.duration);
     expect(pieces.kept.map((piece) => piece.index)).toEqual(made.segments.map((_, index) => index));
-  }, 30_000);
+  });
 
   it('continues after the pieces that an earlier attempt finished', async () => {
     const pieces = new Pieces();
@@ -84,7 +84,7 @@ describe('audio too large or too long for one request', () => {
     expect(lengthOf(engines.server.requests[0]!.file!.content)).toBeGreaterThan(1);
     expect(engines.server.requests).toHaveLength(whole.segments.length - 2);
     expect(failed).toBeDefined();
-  }, 30_000);
+  });
 
   it('is cut when the endpoint says that it is too long for the model', async () => {
     const message = 'audio duration 1620.4 seconds is longer than 1400 seconds which is the maximum for this model';
@@ -96,7 +96,7 @@ describe('audio too large or too long for one request', () => {
     expect(whole.segments[1]?.start).toBe(whole.segments[0]?.end);
     expect(whole.duration).toBeCloseTo(30, 1);
     expect(engines.server.requests.map((seen) => seen.file?.name)).toEqual(['answer.wav', 'answer.ogg', 'answer.ogg']);
-  }, 30_000);
+  });
 
   it('is no longer decoded once aborted', async () => {
     engines.server.otherwise({ does: 'hang' });
@@ -105,5 +105,5 @@ describe('audio too large or too long for one request', () => {
     await engines.server.seen(1);
     stop.abort(new Error('shutting down'));
     expect((await work).message).toBe('shutting down');
-  }, 30_000);
+  });
 });

@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import mongoose, { type Connection, mongo } from 'mongoose';
 import { Outbox } from '../../src/events/outbox.js';
 import { QueueDepths } from '../../src/queue/queue-depths.js';
 import { Ledger } from '../../src/uploads/ledger.js';
 import { type Stage, type Upload, UploadSchema, dueStage } from '../../src/uploads/upload.schema.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
-
-jest.setTimeout(60_000);
 
 type Filter = Record<string, unknown>;
 

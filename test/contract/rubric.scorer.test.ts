@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { MeaningEngine } from '../../src/analysis/meaning/meaning-engine.js';
 import { RubricScorer } from '../../src/analysis/rubric.scorer.js';
@@ -27,8 +26,6 @@ const folder = new URL('../fixtures/answers/', import.meta.url);
 const questions = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as GradedQuestion);
-
-jest.setTimeout(300_000);
 
 const newScorer = () => new RubricScorer(new MeaningEngine({ memoryLimitMb: 1500 }));
 const scorer = newScorer();

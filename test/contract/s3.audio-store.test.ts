@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { jest } from '@jest/globals';
 import {
   CreateMultipartUploadCommand,
   GetObjectCommand,
@@ -16,8 +15,6 @@ import { S3AudioStore } from '../../src/storage/s3.audio-store.js';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { S3Server, describeWithS3 } from '../support/s3-server.js';
 import { audioStoreContract } from './audio-store.contract.js';
-
-jest.setTimeout(60_000);
 
 const MIB = 2 ** 20;
 

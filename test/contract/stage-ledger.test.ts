@@ -8,8 +8,6 @@ import { StageLedger } from '../../src/uploads/stage-ledger.js';
 import { type Upload, dueStage } from '../../src/uploads/upload.schema.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
 
-jest.setTimeout(60_000);
-
 describe('stages that are claimed together', () => {
   let connection: Connection;
   let ledger: Ledger;

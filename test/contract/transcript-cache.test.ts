@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import mongoose, { type Connection, mongo } from 'mongoose';
 import { TranscriptCache } from '../../src/transcription/transcript-cache.js';
 import type { Ledger } from '../../src/uploads/ledger.js';
 import type { Upload } from '../../src/uploads/upload.schema.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
-
-jest.setTimeout(60_000);
 
 const ENGINE = 'test/1';
 

@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile, serverError } from '../support/openai-behaviour.js';
 import { type Caller, eventually, type Json, speech, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 /** Bytes that nobody has sent before: a transcript of theirs is not remembered from an earlier answer. */
 const audioOfItsOwn = (): Buffer => Buffer.concat([speech('reading.webm'), randomBytes(16)]);

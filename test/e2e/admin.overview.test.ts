@@ -1,12 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { jest } from '@jest/globals';
 import { STAGES } from '../../src/uploads/upload.schema.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile, serverError } from '../support/openai-behaviour.js';
 import { startRedis } from '../support/servers.js';
 import { type Caller, eventually, type Json, speech, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const audioOfItsOwn = (): Buffer => Buffer.concat([speech('reading.webm'), randomBytes(16)]);
 

@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { request } from 'node:http';
 import { SignJWT } from 'jose';
 import { STAGES } from '../../src/uploads/upload.schema.js';
 import { type Caller, type Reply, startTestService, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const BOARD = '/admin/queues';
 

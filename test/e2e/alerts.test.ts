@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { AlertConditions } from '../../src/alerts/alert.conditions.js';
 import { AlertLedger } from '../../src/alerts/alert.ledger.js';
@@ -20,8 +19,6 @@ import {
   type TestService,
 } from '../support/service.js';
 import { WebhookReceiver, verified } from '../support/webhook-receiver.js';
-
-jest.setTimeout(60_000);
 
 const QUICK = {
   WEBHOOK_ALLOW_PRIVATE: 'true',

@@ -1,7 +1,4 @@
-import { jest } from '@jest/globals';
 import { type Caller, eventually, speech, startTestService, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const WEBM = speech('reading.webm');
 const OGG = speech('reading.ogg');

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
 import { type Caller, eventually, fresh } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const webm = () => fresh('reading.webm');
 

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
 import {
@@ -10,8 +9,6 @@ import {
   startTestService,
   type TestService,
 } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const SECOND_TEXT = 'The second take is what I meant to say, and it is longer than twelve words in all.';
 

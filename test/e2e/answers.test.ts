@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { jest } from '@jest/globals';
 import { readingText } from '../support/audio-source.js';
 import {
   type Caller,
@@ -8,12 +7,8 @@ import {
   speech,
   startTestService,
   type TestService,
-  ENGINE_MS,
-  settled,
 } from '../support/service.js';
 import { spokenWords, wordErrorRate } from '../support/word-error-rate.js';
-
-jest.setTimeout(150_000);
 
 const FORMATS = [
   ['webm', 'audio/webm'],
@@ -57,7 +52,7 @@ describe('a spoken answer, from its upload to its score, with the engine in the 
       duplicate: false,
     });
 
-    const answer = await alice.answer(session, format, settled, ENGINE_MS);
+    const answer = await alice.answer(session, format);
     expect(wordErrorRate(readingText(), answer.transcript)).toBeLessThanOrEqual(0.1);
     expect(answer).toEqual({
       id: upload.body.upload_id,

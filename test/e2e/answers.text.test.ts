@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, eventually, fresh, type Json, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const TEXT =
   'Last spring our nightly import failed twice a week, and I was asked to find out why. ' +

@@ -1,10 +1,7 @@
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
-import { jest } from '@jest/globals';
 import { startWithEngine } from '../support/engine.js';
 import { S3Server, describeWithS3 } from '../support/s3-server.js';
 import { eventually } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 describeWithS3('uploads to S3 that were cut short', () => {
   it('are removed by the sweep when they are old, where they are our own', async () => {

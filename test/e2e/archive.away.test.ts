@@ -8,8 +8,6 @@ import { S3Server, describeWithS3 } from '../support/s3-server.js';
 import { type Caller, eventually, fresh } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
 
-jest.setTimeout(90_000);
-
 const QUESTIONS = ['q1', 'q2', 'q3'];
 
 describeWithS3('while S3 is away', () => {

@@ -8,8 +8,6 @@ import { S3Server, describeWithS3 } from '../support/s3-server.js';
 import { type Caller, type Json, eventually, fresh } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
 
-jest.setTimeout(90_000);
-
 describeWithS3('kept audio and its bucket', () => {
   let s3: S3Server;
   let proxy: S3Proxy;

@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { ArchiveWrites } from '../../src/uploads/archive-writes.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, type Json, eventually, fresh } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
-
-jest.setTimeout(60_000);
 
 let running: ServiceWithEngine;
 let alice: Caller;

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, eventually, fresh } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 let running: ServiceWithEngine;
 let alice: Caller;

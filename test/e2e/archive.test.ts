@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { startOpenAiServer } from '../support/openai-server.js';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { S3Server, describeWithS3 } from '../support/s3-server.js';
 import { type Caller, type Json, type TestService, eventually, fresh, startTestService } from '../support/service.js';
-
-jest.setTimeout(90_000);
 
 const TEXT = 'We moved the database over a weekend and nobody noticed.';
 
@@ -254,7 +251,7 @@ describeWithS3('kept audio in S3', () => {
       // More often than a stage that is at fault would be tried.
       if (!(found.history.at(-1)?.times >= 5)) throw new Error(`Not yet: ${JSON.stringify(found)}`);
       return found;
-    }, 60_000);
+    });
     expect(stage).toMatchObject({ error: { code: 'archive_away' } });
     expect(stage.history.at(-1)).toMatchObject({ number: 1, outcome: 'retry', error: { code: 'archive_away' } });
     expect(stage.state).not.toBe('failed');

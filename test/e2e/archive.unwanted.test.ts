@@ -7,8 +7,6 @@ import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, type Json, eventually, fresh } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
 
-jest.setTimeout(60_000);
-
 let running: ServiceWithEngine;
 let alice: Caller;
 let admin: Caller;

@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { TransientError } from '../../src/common/app-error.js';
 import { Ledger } from '../../src/uploads/ledger.js';
 import { StageLedger } from '../../src/uploads/stage-ledger.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { fresh } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 describe('the history of a stage', () => {
   let running: ServiceWithEngine;

@@ -25,5 +25,5 @@ describe('audio that is longer than it may be', () => {
     });
     const [row] = await service.rows(session);
     expect(row.stages.transcription).toMatchObject({ attempts: 1, error: { code: 'audio_too_long' } });
-  }, 30_000);
+  });
 });

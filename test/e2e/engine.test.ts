@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto';
-import { jest } from '@jest/globals';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Behaviour, invalidFile, rateLimited, rejectedKey, serverError } from '../support/openai-behaviour.js';
 import { type Caller, eventually, type Json, fresh, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const webm = () => fresh('reading.webm');
 const TEXT = 'I moved the import to a queue, measured it for a week, and the failures stopped for good.';
@@ -15,7 +12,7 @@ let engine: ServiceWithEngine['engine'];
 let alice: Caller;
 
 beforeAll(async () => {
-  running = await startWithEngine('all', { TRANSCRIPTION_TIMEOUT_S: '1' });
+  running = await startWithEngine('all', { TRANSCRIPTION_TIMEOUT_S: '5' });
   ({ service, engine } = running);
   alice = await service.user('alice');
 });
@@ -124,8 +121,8 @@ describe('an engine that speaks OpenAI’s protocol', () => {
     expect(engine.requests[0]).toMatchObject({ aborted: true });
     const { from, to } = outcome.upload.stages[0].history[0];
     const took = Date.parse(to) - Date.parse(from);
-    expect(took).toBeGreaterThanOrEqual(990);
-    expect(took).toBeLessThan(4000);
+    expect(took).toBeGreaterThanOrEqual(4990);
+    expect(took).toBeLessThan(20_000);
   });
 
   it.each<[string, Behaviour, string]>([

@@ -11,8 +11,6 @@ import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, eventually, fresh } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
 
-jest.setTimeout(60_000);
-
 const BYTES = fresh('answer-0880.webm');
 const MOST = 10 * 2 ** 20;
 

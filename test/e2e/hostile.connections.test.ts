@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { BOUNDARY, END, filePart, RawUpload } from '../support/raw-upload.js';
 import { type Caller, eventually, type Json, speech, startTestService, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const MB = 2 ** 20;
 const WAV = speech('reading.wav');

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { jest } from '@jest/globals';
 import { wavHeader } from '../support/audio-source.js';
 import { END, filePart, RawUpload } from '../support/raw-upload.js';
 import {
@@ -11,8 +10,6 @@ import {
   startTestService,
   type TestService,
 } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const WEBM = speech('reading.webm');
 /** The start of a real PNG: signature and IHDR of a picture of one pixel, then noise. */

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import { BOUNDARY, END, filePart, RawUpload } from '../support/raw-upload.js';
 import { wavHeader } from '../support/audio-source.js';
 import { type Caller, eventually, type Json, startTestService, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const MB = 2 ** 20;
 const TOO_LARGE = { detail: 'The file is larger than the 50 MB that are taken' };

@@ -1,7 +1,4 @@
-import { jest } from '@jest/globals';
 import { Caller, type Json, speech, startTestService, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const WEBM = speech('reading.webm');
 /** Routes that anyone may ask. */

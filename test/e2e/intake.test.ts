@@ -7,8 +7,6 @@ import { Ledger } from '../../src/uploads/ledger.js';
 import { wavHeader } from '../support/audio-source.js';
 import { type Caller, type TestService, eventually, fresh, startTestService } from '../support/service.js';
 
-jest.setTimeout(60_000);
-
 const MIB = 2 ** 20;
 const wav = () => Buffer.concat([wavHeader(MIB), randomBytes(2 * MIB)]);
 

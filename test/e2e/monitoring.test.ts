@@ -36,7 +36,7 @@ describe('what is watched', () => {
       expect(body).toMatch(/^vivavoce_workers 1$/m);
       return body as string;
     });
-  }, 60_000);
+  });
   afterAll(() => service.stop());
 
   it('is there: every metric that an alert or the dashboard asks for', () => {

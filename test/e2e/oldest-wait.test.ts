@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { AlertConditions } from '../../src/alerts/alert.conditions.js';
 import { QueueDepths } from '../../src/queue/queue-depths.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { serverError } from '../support/openai-behaviour.js';
 import { eventually, fresh } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 describe('an engine that is down', () => {
   let running: ServiceWithEngine;

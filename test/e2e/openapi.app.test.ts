@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { loadConfig } from '../../src/config/config.js';
@@ -6,8 +5,6 @@ import { type Service, startService } from '../../src/service.js';
 import { testEnvironment } from '../support/servers.js';
 import { TEST_SECRET } from './manners.app.js';
 import { lacksOf } from './openapi.rules.js';
-
-jest.setTimeout(60_000);
 
 let service: Service;
 let document: OpenAPIObject;

@@ -33,7 +33,7 @@ describe('README.md', () => {
       }
       expect({ index, answers: run.stdout.startsWith('{') }).toEqual({ index, answers: true });
     }
-  }, 60_000);
+  });
 
   it('names only commands, files and npm scripts that exist', () => {
     const documents = ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md'].map(read).join('\n');

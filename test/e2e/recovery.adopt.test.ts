@@ -7,8 +7,6 @@ import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, eventually, type Json, speech, type TestService } from '../support/service.js';
 import { plantFile } from './recovery.bytes.js';
 
-jest.setTimeout(90_000);
-
 const WEBM = speech('reading.webm');
 const said = (question: string) => Buffer.concat([WEBM, Buffer.from(question)]);
 const TEXT = 'I found the lock that two jobs shared, split it, and failures went from nine a week to none.';

@@ -1,14 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { adoptCommand, recoverCommand } from '../../src/recovery/recovery.commands.js';
 import type { WithServices } from '../../src/recovery/recovery.commands.js';
 import { type Caller, type Json, type TestService, fresh, startTestService } from '../support/service.js';
 import { plantFile } from './recovery.bytes.js';
-
-jest.setTimeout(60_000);
 
 let service: TestService;
 let admin: Caller;

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { withServices } from '../../src/cli.services.js';
 import { type Config, loadConfig } from '../../src/config/config.js';
 import { recoverCommand, verifyCommand } from '../../src/recovery/recovery.commands.js';
@@ -9,8 +8,6 @@ import { type Service, startService } from '../../src/service.js';
 import { Caller, speech } from '../support/service.js';
 import { describeDurable, testEnvironment } from '../support/servers.js';
 import { tokenCommand } from '../../src/auth/token.command.js';
-
-jest.setTimeout(90_000);
 
 let folder: string;
 let config: Config;

@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { recoverCommand } from '../../src/recovery/recovery.commands.js';
 import { type Caller, type Json, type TestService, fresh, startTestService } from '../support/service.js';
 import { age, isLinked, longAgo, plantFile } from './recovery.bytes.js';
-
-jest.setTimeout(60_000);
 
 let service: TestService;
 let alice: Caller;

@@ -7,8 +7,6 @@ import { engineKeepsData } from '../support/servers.js';
 import { type Json, type TestService, startTestService } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
 
-jest.setTimeout(60_000);
-
 const MIB = 2 ** 20;
 const ROWS = 240;
 const SESSIONS = 50;

@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { recoverCommand, verifyCommand } from '../../src/recovery/recovery.commands.js';
 import type { WithServices } from '../../src/recovery/recovery.commands.js';
 import { type Caller, type Json, speech, startTestService, type TestService } from '../support/service.js';
 import { age, isLinked, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
-
-jest.setTimeout(60_000);
 
 const WEBM = speech('reading.webm');
 const HOUR_MS = 3_600_000;

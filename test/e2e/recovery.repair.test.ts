@@ -1,11 +1,8 @@
 import { userInfo } from 'node:os';
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { repairCommand } from '../../src/recovery/recovery.commands.js';
 import { type Caller, type Json, type TestService, fresh, startTestService } from '../support/service.js';
 import { age, isLinked, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
-
-jest.setTimeout(60_000);
 
 let service: TestService;
 let alice: Caller;

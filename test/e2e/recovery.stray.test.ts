@@ -6,8 +6,6 @@ import { recoverCommand } from '../../src/recovery/recovery.commands.js';
 import { Intake } from '../../src/uploads/intake.js';
 import { type Caller, type Json, speech, startTestService, type TestService } from '../support/service.js';
 
-jest.setTimeout(60_000);
-
 const WEBM = speech('reading.webm');
 const said = (what: string) => Buffer.concat([WEBM, Buffer.from(what)]);
 const PATTERN = ['--pattern', '{session_id}_{question_id}.{ext}', '--user', 'alice'];

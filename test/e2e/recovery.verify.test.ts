@@ -4,8 +4,6 @@ import { SessionRepository } from '../../src/sessions/session.repository.js';
 import { type Caller, eventually, type Json, speech, startTestService, type TestService } from '../support/service.js';
 import { age, isLinked, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
 
-jest.setTimeout(60_000);
-
 const WEBM = speech('reading.webm');
 
 let service: TestService;

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { END, filePart, RawUpload } from '../support/raw-upload.js';
 import { type Caller, eventually, fresh, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const webm = () => fresh('reading.webm');
 const ogg = () => fresh('reading.ogg');

@@ -1,7 +1,4 @@
-import { jest } from '@jest/globals';
 import { type Caller, speech, startTestService, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 

@@ -6,8 +6,6 @@ import { LostJobs } from '../../src/sweep/lost-jobs.js';
 import { StageLedger } from '../../src/uploads/stage-ledger.js';
 import { type Json, type TestService, eventually, fresh, startTestService } from '../support/service.js';
 
-jest.setTimeout(60_000);
-
 describe('what counts as a job that will still run', () => {
   let service: TestService;
 

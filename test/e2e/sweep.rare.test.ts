@@ -8,8 +8,6 @@ import { RareSteps } from '../../src/sweep/rare-steps.js';
 import { SweepScheduler } from '../../src/sweep/sweep.scheduler.js';
 import { type Json, type TestService, eventually, startTestService } from '../support/service.js';
 
-jest.setTimeout(60_000);
-
 describe('what the sweep does once an hour', () => {
   let service: TestService;
 

@@ -6,8 +6,6 @@ import { dueStage } from '../../src/uploads/upload.schema.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Json, fresh } from '../support/service.js';
 
-jest.setTimeout(60_000);
-
 describe('a take that a newer one replaced', () => {
   let running: ServiceWithEngine;
 

@@ -1,12 +1,9 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
 import { type Caller, eventually, type Json, fresh, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const webm = () => fresh('reading.webm');
 const ogg = () => fresh('reading.ogg');

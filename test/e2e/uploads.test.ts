@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
 import { filePart, RawUpload } from '../support/raw-upload.js';
 import { type Caller, eventually, type Json, fresh, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const webm = () => fresh('reading.webm');
 const ogg = () => fresh('reading.ogg');

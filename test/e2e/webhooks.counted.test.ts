@@ -4,8 +4,6 @@ import { Log } from '../../src/common/logging.js';
 import { type Caller, eventually, startTestService, type TestService } from '../support/service.js';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
 
-jest.setTimeout(60_000);
-
 describe('a delivery that does not arrive', () => {
   let service: TestService;
   let receiver: WebhookReceiver;

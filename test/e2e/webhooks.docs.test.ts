@@ -4,12 +4,9 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { EVENT_TYPES } from '../../src/events/owed.js';
 import { newSecret, signedHeaders } from '../../src/webhooks/signature.js';
 import { type Caller, eventually, startTestService, type TestService } from '../support/service.js';
-
-jest.setTimeout(60_000);
 
 const root = join(import.meta.dirname, '../..');
 const document = readFileSync(join(root, 'docs/WEBHOOKS.md'), 'utf8');

@@ -7,8 +7,6 @@ import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { type Caller, eventually, fresh, type Json, type TestService } from '../support/service.js';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
 
-jest.setTimeout(60_000);
-
 const EVENTS = ['answer.completed', 'answer.scored', 'session.analyzed'];
 
 /** The process ends, each time, right after the change is written: nobody is told by it. The sweep is run by hand. */

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { type Caller, eventually, type Json, startTestService, type TestService } from '../support/service.js';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
-
-jest.setTimeout(60_000);
 
 describe('private addresses', () => {
   let service: TestService;

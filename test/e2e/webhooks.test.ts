@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
 import { type Caller, eventually, fresh, type Json, type TestService } from '../support/service.js';
 import { WebhookReceiver, verified } from '../support/webhook-receiver.js';
-
-jest.setTimeout(60_000);
 
 const ANSWERS = ['answer.completed', 'answer.scored', 'answer.failed', 'session.analyzed'];
 

@@ -1,12 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { jest } from '@jest/globals';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { S3Server, describeWithS3 } from '../support/s3-server.js';
 import { Stand, noise, uniqueId } from '../support/stand.js';
 import { until } from '../support/until.js';
-
-jest.setTimeout(120_000);
 
 describeWithS3('a worker that is killed while it archives', () => {
   let s3: S3Server;

@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { engineKeepsData } from '../support/servers.js';
 import { Chaos } from './chaos.js';
-
-jest.setTimeout(360_000);
 
 const SECONDS = 60;
 /** In the name of the test, so that a run that failed can be had again: FAULTS_SEED=7 scripts/test chaos. */

@@ -4,12 +4,9 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { startOpenAiServer } from '../support/openai-server.js';
 import { type PrivateServer, engineKeepsData, startMongo } from '../support/servers.js';
 import { type Caller, type Json, type TestService, eventually, fresh, startTestService } from '../support/service.js';
-
-jest.setTimeout(180_000);
 
 const SMALL = '72m';
 const LARGE = '1g';

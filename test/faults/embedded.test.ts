@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
 import { loadConfig } from '../../src/config/config.js';
@@ -14,8 +13,6 @@ import { EmbeddedRedis } from '../../src/embedded/embedded.redis.js';
 import { startEmbedded } from '../../src/embedded/embedded.js';
 import { isRunning, type ProcessIdentity } from '../../src/embedded/process-identity.js';
 import { describeDurable } from '../support/servers.js';
-
-jest.setTimeout(60_000);
 
 const quiet = { log: () => undefined, warn: () => undefined };
 

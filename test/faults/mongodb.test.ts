@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import type { Answered, ApiClient } from '../support/api-client.js';
 import type { ServiceProcess } from '../support/processes.js';
 import { describeDurable } from '../support/servers.js';
 import { Stand, heardIn, noise, sha256Of, uniqueId } from '../support/stand.js';
 import { until } from '../support/until.js';
-
-jest.setTimeout(120_000);
 
 /** "At once" for someone who waits: MongoDB is looked for during 3 s; the rest is for machines that are busy with other tests. */
 const AT_ONCE_MS = 8000;

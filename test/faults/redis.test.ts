@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { ApiClient } from '../support/api-client.js';
 import type { ServiceProcess } from '../support/processes.js';
 import { Stand, heardIn, noise, sha256Of, uniqueId } from '../support/stand.js';
 import { until } from '../support/until.js';
-
-jest.setTimeout(120_000);
 
 /** Redis being away is no reason to be slow; generous, for machines that are busy with other tests. */
 const PROMPT_MS = 3000;

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
 import {
@@ -9,8 +8,6 @@ import {
   testMongoUri,
   uniqueDatabase,
 } from '../support/servers.js';
-
-jest.setTimeout(60_000);
 
 async function withCollection<T>(uri: string, use: (notes: mongoose.mongo.Collection) => Promise<T>): Promise<T> {
   const client = new mongoose.mongo.MongoClient(uri, { serverSelectionTimeoutMS: 5000 });

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +7,6 @@ import type { ApiClient } from '../support/api-client.js';
 import { ServiceProcess } from '../support/processes.js';
 import { Stand, heardIn, noise, sha256Of, uniqueId } from '../support/stand.js';
 import { until } from '../support/until.js';
-
-jest.setTimeout(120_000);
 
 const CLEAN = { code: 0, signal: null };
 

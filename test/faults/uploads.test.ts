@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
 import { Seeded } from '../support/seeded.js';
 import { Stand, heardIn, noise, sha256Of, uniqueId } from '../support/stand.js';
 import { until } from '../support/until.js';
-
-jest.setTimeout(120_000);
 
 const USERS = ['alice', 'bob', 'carol', 'dave'];
 

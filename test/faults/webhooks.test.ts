@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { ApiClient } from '../support/api-client.js';
 import type { ServiceProcess } from '../support/processes.js';
 import { Stand, noise, uniqueId } from '../support/stand.js';
 import { until } from '../support/until.js';
 import { WebhookReceiver, verified } from '../support/webhook-receiver.js';
-
-jest.setTimeout(120_000);
 
 const EVENTS = ['answer.completed', 'answer.scored'];
 

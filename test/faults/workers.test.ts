@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
 import type { ServiceProcess } from '../support/processes.js';
 import { Stand, heardIn, noise, sha256Of, uniqueId } from '../support/stand.js';
 import { until } from '../support/until.js';
-
-jest.setTimeout(120_000);
 
 describe('a worker that goes away in the middle of a job', () => {
   let stand: Stand;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { SignJWT } from 'jose';
+import { PATIENCE_MS } from './patience.js';
 
 /** Key of the tokens that tests sign; the services under test get it as JWT_SECRET. */
 export const TEST_JWT_SECRET = 'a key for tests that nobody else should ever use';
@@ -25,8 +26,6 @@ export interface OpenUpload {
   cut(): void;
   readonly answer: Promise<Answered>;
 }
-
-const TIMEOUT_MS = 30_000;
 
 /** One user of the API, on a connection of its own for each request: what a fault does to one touches no other. */
 export class ApiClient {
@@ -114,7 +113,7 @@ function boundary() {
 
 async function answerTo(call: ClientRequest): Promise<Answered> {
   const began = performance.now();
-  const timer = setTimeout(() => call.destroy(new Error(`No answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
+  const timer = setTimeout(() => call.destroy(new Error(`No answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
   try {
     const [response] = (await once(call, 'response')) as [IncomingMessage];
     // An answer may come before the whole body is sent; what the sender's side then fails with is no news.

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { PATIENCE_MS } from './patience.js';
 
-const START_TIMEOUT_MS = 60_000;
 const LINES_KEPT = 4000;
 const LINES_SHOWN = 25;
 
@@ -76,7 +76,7 @@ export class ServiceProcess {
 
   /** @throws Error with the end of its log when it ends instead, or is not ready within a minute */
   async ready(): Promise<void> {
-    const { url } = await this.logged('Vivavoce is ready', START_TIMEOUT_MS);
+    const { url } = await this.logged('Vivavoce is ready');
     this.address = String(url);
   }
 
@@ -99,7 +99,7 @@ export class ServiceProcess {
   }
 
   /** Resolves with the first line of its log, past or to come, whose message starts so. */
-  async logged(message: string, timeoutMs = 30_000): Promise<LogLine> {
+  async logged(message: string, timeoutMs = PATIENCE_MS): Promise<LogLine> {
     return new Promise((resolve, reject) => {
       const give = (error: Error | null, line?: LogLine) => {
         clearTimeout(timer);

@@ -11,8 +11,8 @@ import {
 } from '../../src/embedded/mongo-engine.js';
 import { redisCommand, redisUrl } from '../../src/embedded/redis-command.js';
 import { freePort, type ServerCommand, ServerProcess } from '../../src/embedded/server-process.js';
+import { PATIENCE_MS } from './patience.js';
 
-const START_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 10_000;
 
 /** MongoDB that all test files of this run share. Take a database of your own: `uniqueDatabase()`. */
@@ -72,7 +72,7 @@ export class PrivateServer {
 
   /** Starts it and waits until it answers; on the same port each time. */
   async start(): Promise<this> {
-    this.server = await ServerProcess.start(this.command, START_TIMEOUT_MS);
+    this.server = await ServerProcess.start(this.command, PATIENCE_MS);
     return this;
   }
 

@@ -11,12 +11,10 @@ import type { Role } from '../../src/app.module.js';
 import { loadConfig } from '../../src/config/config.js';
 import { type Service, startService } from '../../src/service.js';
 import { speechPath } from './audio-source.js';
+import { PATIENCE_MS } from './patience.js';
 import { testEnvironment } from './servers.js';
 
 const SECRET = 'a-secret-for-tests-that-is-long-enough';
-
-/** How long tests wait for a state. */
-const PATIENCE_MS = 30_000;
 
 /** Short times, so that what comes again comes soon; no limit on uploads, which has tests of its own. */
 const HASTE: Readonly<Record<string, string>> = {
@@ -118,9 +116,6 @@ export function settled(answer: Json): boolean {
   if (answer.transcription_status === 'failed') return true;
   return answer.transcription_status === 'completed' && (answer.score !== null || answer.not_scorable !== null);
 }
-
-/** For work that the engine in the box does: on a busy machine it takes many times as long as on an idle one. */
-export const ENGINE_MS = 120_000;
 
 /** A service in this process, with a database and a Redis prefix of its own. */
 export class TestService {

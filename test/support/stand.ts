@@ -8,11 +8,10 @@ import { wavHeader } from './audio-source.js';
 import { type OpenAiServer, startOpenAiServer } from './openai-server.js';
 import { type Orphans, findOrphans, listed } from './orphans.js';
 import { ServiceProcess } from './processes.js';
+import { PATIENCE_MS } from './patience.js';
 import { type PrivateServer, startMongo, startRedis } from './servers.js';
 import { TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
-
-const REST_TIMEOUT_MS = 60_000;
 
 /** After which a command that MongoDB leaves without an answer is given up: without a limit its caller would wait for ever. */
 export const COMMAND_MS = 20_000;
@@ -158,7 +157,7 @@ export class Stand {
   }
 
   /** Waits until nothing is under way: no upload, no stage, no step that the sweep would still do. */
-  async rests(timeoutMs = REST_TIMEOUT_MS): Promise<void> {
+  async rests(timeoutMs = PATIENCE_MS): Promise<void> {
     const fields = ['state', 'audio_state', 'kept_state', 'projection_due', 'link_due', 'stages', 'updated_at'];
     const projection = Object.fromEntries(fields.map((field) => [field, 1]));
     const rows = this.database.collection('uploads');

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { PATIENCE_MS } from './patience.js';
 
 const LOOK_AGAIN_MS = 25;
 
@@ -13,7 +14,7 @@ export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
   holds: (value: T) => boolean = Boolean,
-  timeoutMs = 30_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -1,7 +1,4 @@
-import { jest } from '@jest/globals';
 import { MeaningEngine } from './meaning-engine.js';
-
-jest.setTimeout(60_000);
 
 const never = new AbortController().signal;
 const engine = new MeaningEngine({ memoryLimitMb: 600 });
