@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readingText } from '../support/audio-source.js';
-import {
-  type Caller,
-  eventually,
-  type Json,
-  speech,
-  startTestService,
-  type TestService,
-} from '../support/service.js';
+import { type Caller, eventually, type Json, speech, startTestService, type TestService } from '../support/service.js';
 import { spokenWords, wordErrorRate } from '../support/word-error-rate.js';
 
 const FORMATS = [

@@ -1,12 +1,5 @@
 import { readingText, wavHeader } from '../support/audio-source.js';
-import {
-  type Caller,
-  eventually,
-  type Json,
-  speech,
-  startTestService,
-  type TestService,
-} from '../support/service.js';
+import { type Caller, eventually, type Json, speech, startTestService, type TestService } from '../support/service.js';
 import { spokenWords } from '../support/word-error-rate.js';
 
 let service: TestService;
