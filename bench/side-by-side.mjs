@@ -1,14 +1,11 @@
 // Vivavoce beside the reference service, in one run on one machine: see bench/RESULTS.md for the figures and the command.
-//   REFERENCE_DIR=… REFERENCE_PYTHON=… REPS=3 SECONDS=6 node bench/side-by-side.mjs [row …]
+//   REFERENCE_DIR=… REFERENCE_PYTHON=… REPS=3 SECONDS=6 [RESULTS=file] node bench/side-by-side.mjs [row …]
 import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { report } from './side/report.mjs';
 import { SECONDS, WARM_UP_S, rows } from './side/rows.mjs';
 import { startReference, startVivavoce } from './side/stacks.mjs';
 import { missingReference } from './side/tools.mjs';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
 const REPS = Number(process.env.REPS ?? 3);
 const starters = { vivavoce: startVivavoce, reference: startReference };
 
@@ -45,4 +42,4 @@ for (const name of names) {
 const command = `REFERENCE_DIR=… REFERENCE_PYTHON=… REPS=${REPS} SECONDS=${SECONDS} WARM_UP_S=${WARM_UP_S} ${['node bench/side-by-side.mjs', ...asked].join(' ')}`;
 const text = report(results, { reps: REPS, seconds: SECONDS, command });
 console.log(text);
-if (process.env.RESULTS !== 'none') writeFileSync(process.env.RESULTS ?? join(HERE, 'RESULTS.md'), text);
+if (process.env.RESULTS) writeFileSync(process.env.RESULTS, text);

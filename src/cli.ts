@@ -48,7 +48,7 @@ const commands: Record<string, Command> = {
   },
   repair: {
     usage: REPAIR_USAGE,
-    about: 'puts right what a verification found, by its plan_id; quarantines, and deletes nothing',
+    about: 'puts right what a verification found, by its plan_id; what no row wants goes into quarantine',
     run: onServices(repairCommand),
   },
   adopt: {

@@ -10,7 +10,13 @@ export const variables = {
   ROLE: oneOf('all', ['all', 'api', 'worker'], 'What this process does when the command line does not say.'),
   HOST: text('127.0.0.1', 'Address to listen on. 0.0.0.0 in a container.'),
   PORT: int(8000, 0, 65535, 'port', 'Port of the API; 0 takes a free one.'),
-  WORKER_PORT: int(0, 0, 65535, 'port', "Port of a worker's own /health and /metrics; 0 takes a free one and logs it."),
+  WORKER_PORT: int(
+    0,
+    0,
+    65535,
+    'port',
+    "Port of a worker's own /health/live, /health/ready and /metrics; 0 takes a free one and logs it.",
+  ),
   DATA_DIR: text(
     '.data',
     'Folder of everything that is kept on this machine: embedded MongoDB and Redis, the made-up secret, scratch files.',
