@@ -63,3 +63,9 @@ export function newAnswer(row: Upload): Answer {
     version: row.version,
   };
 }
+
+/** Whether the take that an answer shows was committed later than the one of a row: of two that meet, the later one stays. */
+export function isLater(answer: Answer, row: Upload): boolean {
+  const by = answer.created_at.getTime() - (row.committed_at ?? row.created_at).getTime();
+  return by > 0 || (by === 0 && answer.upload_id > row._id.toHexString());
+}

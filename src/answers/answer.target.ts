@@ -7,7 +7,7 @@ import { FailedUploads } from '../uploads/failed-uploads.js';
 import { Ledger } from '../uploads/ledger.js';
 import { UploadTarget, UploadTargets } from '../uploads/targets.js';
 import type { Upload } from '../uploads/upload.schema.js';
-import { answerFields, newAnswer, transcriptionStatus } from './answer.projection.js';
+import { answerFields, isLater, newAnswer, transcriptionStatus } from './answer.projection.js';
 import { SESSION_GONE } from '../uploads/ledger-errors.js';
 
 /** Answers as what uploads feed: `answers.<question_id>` of a session, written only while it is fed by that row. */
@@ -52,7 +52,7 @@ export class AnswerTarget extends UploadTarget {
     const id = row._id.toHexString();
     const current = session.answers[row.question_id];
     if (current && current.upload_id !== id) {
-      if (current.created_at > (row.committed_at ?? row.created_at)) {
+      if (isLater(current, row)) {
         await this.supersede(id, current.upload_id);
         return;
       }

@@ -92,7 +92,7 @@ export class AnswersService {
       await this.intake.closeAsDuplicate(staged, first.upload_id);
       return first;
     }
-    return this.accept(session, staged, language ?? session.language);
+    return this.accept(session, staged, language);
   }
 
   /**
@@ -111,23 +111,24 @@ export class AnswersService {
     const staged = await this.intake.stage(file.bytes, upload, file.maxBytes);
     // Hashed and stored, it may have taken minutes.
     const now = (await this.sessions.find(session.user_id, session.session_id)) ?? session;
-    return this.accept(now, staged, session.language, () => this.intake.discard(staged, ANSWER_THERE));
+    return this.accept(now, staged, null, () => this.intake.discard(staged, ANSWER_THERE));
   }
 
   private async accept(
     session: AskedSession,
     staged: Staged,
-    spoken: string | null,
+    named: string | null,
     standsBack?: Take['standsBack'],
   ): Promise<UploadAccepted> {
+    const spoken = named ?? session.language;
     const accepted = await this.takes.accept(session, {
       questionId: staged.upload.question_id,
       source: 'audio',
       sha256: staged.sha256,
+      language: named,
       firstStage: 'transcription',
       commit: async () => {
-        await this.intake.commit(staged, spoken);
-        return committedRow(staged, spoken);
+        return committedRow(staged, spoken, await this.intake.commit(staged, spoken));
       },
       repeats: (uploadId) => this.intake.closeAsDuplicate(staged, uploadId),
       orphaned: () => this.intake.discard(staged, SESSION_GONE),
@@ -177,6 +178,7 @@ export class AnswersService {
       questionId,
       source: 'text',
       sha256,
+      language: null,
       firstStage: 'analysis',
       commit: async () => {
         await this.ledger.insertText({ _id: id, ...incoming(session, questionId) }, text, sha256);
@@ -217,8 +219,7 @@ function incoming(session: AskedSession, questionId: string): Incoming {
 }
 
 /** The row as `Intake.commit` left it, without reading it again. */
-function committedRow(staged: Staged, language: string | null): Upload {
-  const now = new Date();
+function committedRow(staged: Staged, language: string | null, now: Date): Upload {
   return {
     ...staged.upload,
     _id: staged.id,

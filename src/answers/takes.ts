@@ -9,7 +9,7 @@ import { ANSWER_THERE } from '../uploads/ledger-errors.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { StageName, Upload } from '../uploads/upload.schema.js';
-import { newAnswer } from './answer.projection.js';
+import { isLater, newAnswer } from './answer.projection.js';
 import { AnswerTarget } from './answer.target.js';
 
 /** Content that wants to become the current take of its question. */
@@ -18,6 +18,8 @@ export interface Take {
   readonly source: Answer['source'];
   /** Lower-case hex. */
   readonly sha256: string;
+  /** Null where none was named with it. */
+  readonly language: string | null;
   readonly firstStage: StageName;
   /** Makes it count; from here on it is never lost. Returns the row. */
   commit(): Promise<Upload>;
@@ -58,11 +60,13 @@ export class Takes {
    */
   async accept(seen: AskedSession, take: Take): Promise<Accepted> {
     let session = seen;
+    // It was read before the body came: by now another take may have come, or this one failed.
+    if (isRepeated(take, seen)) session = await this.latest(seen, take);
     let row: Upload | null = null;
     for (;;) {
       const current = session.answers[take.questionId];
-      if (current && current.sha256 === take.sha256 && current.source === take.source) {
-        const status = await this.again(current);
+      if (current && isRepeated(take, session)) {
+        const status = await this.again(current, take.language);
         if (status) {
           await take.repeats(current.upload_id);
           return { uploadId: current.upload_id, fileId: current.file_id, status, duplicate: true };
@@ -83,32 +87,42 @@ export class Takes {
         this.notes.linked(row._id);
         return { uploadId, fileId: answer.file_id, status: answer.transcription_status, duplicate: false };
       }
-      const now = await this.sessions.find(session.user_id, session.session_id);
-      if (!now) {
-        await take.orphaned();
-        throw new NotFoundError('Session');
-      }
+      const now = await this.latest(session, take);
+      const other = now.answers[take.questionId];
       // The sweep may have finished the link for us, had we been that slow.
-      if (now.answers[take.questionId]?.upload_id === uploadId) {
+      if (other?.upload_id === uploadId) {
         return { uploadId, fileId: answer.file_id, status: answer.transcription_status, duplicate: false };
       }
-      // Or it has ended this take, for a newer one that came while this request was held up.
+      // Or a later take came while this request was held up. Were each put over the other, both would be superseded.
+      if (other && isLater(other, row)) await this.target.supersede(uploadId, other.upload_id);
       if ((await this.ledger.find(row._id))?.state !== 'committed') {
-        const status = now.answers[take.questionId]?.transcription_status ?? 'queued';
+        const status = other?.transcription_status ?? 'queued';
         return { uploadId, fileId: answer.file_id, status, duplicate: false };
       }
       session = now;
     }
   }
 
+  private async latest({ user_id, session_id }: AskedSession, take: Take): Promise<AskedSession> {
+    const session = await this.sessions.find(user_id, session_id);
+    if (session) return session;
+    await take.orphaned();
+    throw new NotFoundError('Session');
+  }
+
   /** The same content came again: a failed take is queued again. Null when it cannot be, since its audio is gone. */
-  private async again(current: Answer): Promise<TranscriptionStatus | null> {
+  private async again(current: Answer, language: string | null): Promise<TranscriptionStatus | null> {
     if (current.transcription_status !== 'failed') return current.transcription_status;
     const row = await this.ledger.find(current.upload_id);
     if (!row || row.state !== 'committed' || row.audio_state !== 'stored') return null;
-    if (await this.restarts.restart(row, 'transcription')) return 'queued';
+    if (await this.restarts.restart({ ...row, language: language ?? row.language }, 'transcription')) return 'queued';
     // Somebody else queued it, or its audio has just expired.
     const now = await this.ledger.find(row._id);
     return now && now.stages.transcription?.state !== 'failed' ? 'queued' : null;
   }
+}
+
+function isRepeated({ questionId, sha256, source }: Take, { answers }: AskedSession): boolean {
+  const current = answers[questionId];
+  return current?.sha256 === sha256 && current.source === source;
 }

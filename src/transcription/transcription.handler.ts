@@ -90,7 +90,7 @@ export class TranscriptionHandler extends StageHandler<AudioAhead> {
   }
 
   private async transcribe({ row, ahead, signal, allow }: StageContext<AudioAhead>): Promise<Transcript> {
-    const pieces = new MongoPieceStore(this.ledger, row._id, this.transcriber.id);
+    const pieces = new MongoPieceStore(this.ledger, row._id, this.transcriber.id, row.language);
     // A small file may hold days of silence: its length is known only as it is decoded.
     const tooLong = new AbortController();
     const transcript = await this.transcriber.transcribe({

@@ -94,10 +94,12 @@ export class Intake {
    * Makes the bytes count: they survive whatever happens from here on.
    *
    * @param language as the upload gave it, else its session
+   * @returns when: of two takes the one that was committed later stays
    * @throws AppError when the upload took so long that its row was swept
    */
-  async commit(staged: Staged, language: string | null): Promise<void> {
-    if (!(await this.ledger.commit(staged.id, staged, language))) {
+  async commit(staged: Staged, language: string | null): Promise<Date> {
+    const at = await this.ledger.commit(staged.id, staged, language);
+    if (!at) {
       // The sweep deleted what there was of the file when it gave the row up; what came after it is ours to delete.
       await this.store.delete(staged.file_id.toHexString());
       throw expired();
@@ -106,6 +108,7 @@ export class Intake {
     this.metrics.uploads.labels('committed', kind).inc();
     this.metrics.uploadBytes.labels(kind).inc(staged.size);
     this.metrics.uploadDuration.labels(kind).observe((performance.now() - staged.startedAt) / 1000);
+    return at;
   }
 
   /** Gives staged bytes up because something about the request was wrong. */

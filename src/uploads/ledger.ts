@@ -71,8 +71,12 @@ export class Ledger {
     return this.change({ _id: id, state: 'uploading' }, { lease_until: new Date(Date.now() + leaseMs) });
   }
 
-  /** Every byte is durable: from here on the row is kept, and its first stage is due. */
-  async commit(id: mongo.ObjectId, file: ReceivedFile, language: string | null): Promise<boolean> {
+  /**
+   * Every byte is durable: from here on the row is kept, and its first stage is due.
+   *
+   * @returns its `committed_at`; null when it was given up before
+   */
+  async commit(id: mongo.ObjectId, file: ReceivedFile, language: string | null): Promise<Date | null> {
     const now = new Date();
     const { content_type, size, sha256 } = file;
     const stages = { transcription: dueStage(now) };
@@ -88,12 +92,13 @@ export class Ledger {
       stages,
       updated_at: now,
     };
-    return this.writes.update({
+    const committed = await this.writes.update({
       filter: { _id: id, state: 'uploading' },
       update: { $set: set },
       which: { _id: id },
       shows: (row) => row.committed_at?.getTime() === now.getTime(),
     });
+    return committed ? now : null;
   }
 
   /** A take that was written, not spoken: there is nothing to receive or transcribe. */

@@ -39,7 +39,7 @@ interface Reception {
 export class AudioForm {
   private readonly receptions = new WeakMap<Request, Reception>();
   private readonly maxBytes: number;
-  private readonly parse: ReturnType<ReturnType<typeof multer>['single']>;
+  private readonly parse: ReturnType<ReturnType<typeof multer>['any']>;
 
   constructor(
     private readonly intake: Intake,
@@ -51,8 +51,14 @@ export class AudioForm {
       // Staged bytes are given up by `receive`, which knows why.
       _removeFile: (_request, _file, done) => done(null),
     };
-    const limits = { files: 1, fields: 16, parts: 20, fieldSize: 4096, fieldNameSize: 100, headerPairs: 50 };
-    this.parse = multer({ storage, limits, defParamCharset: 'utf8' }).single('audio');
+    // Files of other names are read past, as FastAPI does with what a route does not ask for.
+    const fileFilter: multer.Options['fileFilter'] = (request, { fieldname }, done) => {
+      if (fieldname !== 'audio') return done(null, false);
+      if (this.receptions.get(request)?.stream) return done(new multer.MulterError('LIMIT_FILE_COUNT'));
+      done(null, true);
+    };
+    const limits = { files: 8, fields: 16, parts: 20, fieldSize: 4096, fieldNameSize: 100, headerPairs: 50 };
+    this.parse = multer({ storage, fileFilter, limits, defParamCharset: 'utf8' }).any();
   }
 
   /**
@@ -165,8 +171,6 @@ export class AudioForm {
 function asRefusal(error: unknown): unknown {
   if (error instanceof AppError) return error;
   if (error instanceof multer.MulterError) {
-    if (error.code === 'LIMIT_UNEXPECTED_FILE')
-      return ValidationError.at(['body', 'audio'], 'missing', 'Field required');
     // A file without a name is a text field, to which the limit of text fields applies.
     if (error.code === 'LIMIT_FIELD_VALUE' && error.field === 'audio') return noFile('');
     return new AppError('bad_request', 'bad_form', `The form could not be read: ${error.message}`, { cause: error });

@@ -186,6 +186,7 @@ export class StageLedger {
   /**
    * A failed stage is due again with all its attempts: the same bytes were sent again, or an admin asks for it.
    *
+   * @param row its `language` is written with it: who sends the bytes again may have named another one
    * @param from `due`: one that waits for its time, or for a job that is gone, is due now
    * @returns false when it is in another state by now, or its bytes are gone
    */
@@ -198,7 +199,11 @@ export class StageLedger {
         [stagePath(stage, 'state')]: from,
         ...(needsBytes(stage) ? { audio_state: 'stored' } : {}),
       },
-      { [`stages.${stage}`]: { ...dueStage(new Date()), dispatch }, projection_due: randomUUID() },
+      {
+        [`stages.${stage}`]: { ...dueStage(new Date()), dispatch },
+        language: row.language,
+        projection_due: randomUUID(),
+      },
       [],
       true,
     );

@@ -195,6 +195,8 @@ export class FinishedPiece {
   @Prop({ type: MongooseSchema.Types.ObjectId, required: true }) upload_id!: Types.ObjectId;
   /** Engine and version: another one cuts and hears differently. */
   @Prop({ type: String, required: true }) engine!: string;
+  /** As it was asked for. */
+  @Prop({ type: String }) language!: string | null;
   @Prop({ type: Number, required: true }) index!: number;
   @Prop({ type: Date }) saved_at!: Date;
   @Prop({ type: MongooseSchema.Types.Mixed }) segments!: Segment[];

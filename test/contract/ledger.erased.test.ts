@@ -54,7 +54,7 @@ describe('what is kept beside a row that is erased', () => {
     await ledger.rows.deleteOne({ _id: erased });
     for (const id of [erased, other]) {
       await ledger.record(attemptOf(id));
-      const pieces = new MongoPieceStore(ledger, id, 'local');
+      const pieces = new MongoPieceStore(ledger, id, 'local', 'en');
       const now = Date.now();
       jest.spyOn(Date, 'now').mockReturnValue(now + 60_000);
       await pieces.save({ index: 0, segments: [{ start: 0, end: 1, text: 'Spoken words.' }] });

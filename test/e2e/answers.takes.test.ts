@@ -1,5 +1,6 @@
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
+import { END, RawUpload, type RawReply, filePart } from '../support/raw-upload.js';
 import {
   type Caller,
   eventually,
@@ -118,6 +119,65 @@ describe('the same bytes to the same question', () => {
     expect(answer).toMatchObject({ id: sent.body.upload_id, transcription_error: null });
     expect(engine.requests).toHaveLength(2);
     await nothingStray();
+  });
+
+  it('after a failure are heard in the language that is named with them then', async () => {
+    engine.script(invalidFile);
+    const session = await alice.session(['q1']);
+    const sent = await alice.upload(session, 'q1', first, { fields: { language: 'fr' } });
+    expect(await alice.answer(session, 'q1')).toMatchObject({ transcription_status: 'failed', language: 'fr' });
+
+    await alice.upload(session, 'q1', first, { fields: { language: 'en' } });
+    const answer = await alice.answer(session, 'q1', (it) => it.transcription_status === 'completed');
+    expect(answer).toMatchObject({ id: sent.body.upload_id, language: 'en' });
+    expect(engine.requests.map(({ language }) => language)).toEqual(['fr', 'en']);
+  });
+});
+
+describe('the same bytes, sent while the question’s take changes', () => {
+  /** Begins to send the bytes of the first take again, and resolves with what sends the rest once the service has begun to read. */
+  async function sendingAgain(session: string): Promise<() => Promise<RawReply>> {
+    const head = filePart();
+    const upload = await RawUpload.begin(
+      alice,
+      `/api/upload-answer/${session}/q1`,
+      head.length + first.length + END.length,
+    );
+    await upload.write(head);
+    await upload.write(first.subarray(0, -10));
+    await eventually(async () => expect(states(await service.rows(session))).toContain('uploading'));
+    return async () => {
+      await upload.write(first.subarray(-10));
+      await upload.write(END);
+      return upload.reply();
+    };
+  }
+
+  it('are a take of their own when another one replaced it meanwhile', async () => {
+    const session = await alice.session(['q1']);
+    const sent = await alice.upload(session, 'q1', first);
+    await alice.answer(session, 'q1');
+    const rest = await sendingAgain(session);
+    await alice.upload(session, 'q1', second);
+
+    const { body } = await rest();
+    expect(body.duplicate).toBe(false);
+    expect(body.upload_id).not.toBe(sent.body.upload_id);
+    expect(await alice.answer(session, 'q1')).toMatchObject({ id: body.upload_id, transcription_status: 'completed' });
+    await nothingStray();
+  });
+
+  it('are queued again when it failed meanwhile', async () => {
+    engine.script({ does: 'hang' });
+    const session = await alice.session(['q1']);
+    const sent = await alice.upload(session, 'q1', first);
+    const rest = await sendingAgain(session);
+    const root = await service.user('root', 'admin');
+    await root.post(`/api/admin/uploads/${sent.body.upload_id}/fail`, { reason: 'It hangs' });
+    expect((await alice.answer(session, 'q1')).transcription_status).toBe('failed');
+
+    expect((await rest()).body).toMatchObject({ upload_id: sent.body.upload_id, transcription_status: 'queued' });
+    expect((await alice.answer(session, 'q1')).transcription_status).toBe('completed');
   });
 });
 

@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
+import { Takes } from '../../src/answers/takes.js';
+import { SessionRepository } from '../../src/sessions/session.repository.js';
 import { Ledger } from '../../src/uploads/ledger.js';
 import { StageLedger } from '../../src/uploads/stage-ledger.js';
 import { dueStage } from '../../src/uploads/upload.schema.js';
@@ -38,5 +40,38 @@ describe('a take that a newer one replaced', () => {
       kept_state: 'releasing',
       stages: { archive: { state: 'processing' } },
     });
+  });
+
+  it('does not come back over it, where the sweep had made it current while its request was held up', async () => {
+    const { app } = running.service.service;
+    const ledger = app.get(Ledger, { strict: false });
+    const alice = await running.service.user('alice');
+    const session = await alice.session([]);
+    const seen = (await app.get(SessionRepository, { strict: false }).find('alice', session))!;
+    const later = (await alice.upload(session, 'q1', fresh('answer-0880.webm'))).body.upload_id as string;
+
+    const _id = new mongo.ObjectId();
+    const upload = { _id, kind: 'answer', user_id: 'alice', session_id: session, question_id: 'q1', language: null };
+    const takes = app.get(Takes, { strict: false });
+    const accepted = await takes.accept(seen, {
+      ...{ questionId: 'q1', source: 'text', sha256: 'a'.repeat(64), language: null, firstStage: 'analysis' },
+      commit: async () => {
+        await ledger.insertText(
+          { ...upload, retain_audio: false, correlation_id: null, file_name: null } as never,
+          'Mine.',
+          'a'.repeat(64),
+        );
+        const committed_at = new Date(Date.now() - 60_000);
+        await ledger.rows.updateOne({ _id }, { $set: { committed_at } });
+        return (await ledger.find(_id))!;
+      },
+      repeats: () => Promise.reject(new Error('It repeats nothing')),
+      orphaned: () => Promise.reject(new Error('The session is there')),
+    });
+
+    expect(accepted).toMatchObject({ uploadId: _id.toHexString(), duplicate: false });
+    expect(await alice.answer(session, 'q1', () => true)).toMatchObject({ id: later });
+    const states = await Promise.all([later, _id].map(async (id) => (await ledger.find(id))?.state));
+    expect(states).toEqual(['committed', 'superseded']);
   });
 });
