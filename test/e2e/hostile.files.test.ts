@@ -176,6 +176,24 @@ describe('a form', () => {
     await expectNothingKept(1);
   });
 
+  it.each(['before', 'behind'])('with a file of another name %s the audio is taken without it', async (place) => {
+    const form = new FormData();
+    const files = ['thumbnail', 'audio'].map((name) => [name, name === 'audio' ? WEBM : PNG] as const);
+    for (const [name, bytes] of place === 'before' ? files : files.reverse())
+      form.append(name, new Blob([new Uint8Array(bytes)]), `${name}.bin`);
+    expect((await sendForm(form)).status).toBe(200);
+    expect(await service.rows(session)).toMatchObject([
+      { state: 'committed', file_name: 'audio.bin', size: WEBM.length },
+    ]);
+  });
+
+  it('with a file of another name alone lacks its audio', async () => {
+    const form = new FormData();
+    form.append('thumbnail', new Blob([new Uint8Array(WEBM)]), 'thumbnail.webm');
+    expect(await sendForm(form)).toMatchObject({ status: 422, body: missing });
+    await expectNothingKept(0);
+  });
+
   it('may have its fields before the file', async () => {
     const form = new FormData();
     form.append('language', 'de');
