@@ -72,7 +72,7 @@ export async function startService(role: Role, config: Config): Promise<Service>
 /** With databases and keys of its own elsewhere a process writes nothing there, but its space is watched. */
 async function makeDataFolder(folder: string, log: Log): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
     log.pino.warn({ err: error }, 'DATA_DIR cannot be made: its space is not watched');
   }

@@ -12,7 +12,12 @@ export class AudioUpload {
     description: 'webm/opus, ogg, wav, mp3, m4a/mp4 or flac, told by content.',
   })
   audio!: unknown;
-  @ApiPropertyOptional({ pattern: '^[a-z]{2}$', description: 'ISO 639-1.', example: 'en' }) language?: string;
+  @ApiPropertyOptional({
+    pattern: '^[a-z]{2}$',
+    description: 'ISO 639-1. Of a failed answer that is sent again, the new one counts.',
+    example: 'en',
+  })
+  language?: string;
   @ApiPropertyOptional({
     pattern: '^[0-9a-fA-F]{64}$',
     description: 'Checked against what arrived.',

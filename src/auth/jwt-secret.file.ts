@@ -15,7 +15,7 @@ export async function loadOrCreateSecret(folder: string): Promise<string> {
   const path = join(folder, FILE_NAME);
   const existing = await readIfThere(path);
   if (existing) return existing;
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
   await writeFile(draft, randomBytes(SECRET_BYTES).toString('base64url'), { mode: 0o600, flag: 'wx', flush: true });
   try {

@@ -70,7 +70,8 @@ export class ConflictError extends AppError {
 /** A request that is well formed but not valid; carries FastAPI's list of issues. */
 export class ValidationError extends AppError {
   constructor(readonly issues: ValidationIssue[]) {
-    super('invalid', 'validation_error', issues.map((issue) => issue.msg).join('; '));
+    // pydantic's prefix is for the answer; ledger and log have the reason alone.
+    super('invalid', 'validation_error', issues.map(({ msg }) => msg.replace(/^Value error, /, '')).join('; '));
   }
 
   static at(loc: (string | number)[], type: string, msg: string, input: unknown = null): ValidationError {

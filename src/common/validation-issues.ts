@@ -23,11 +23,15 @@ function issuesOfField(fault: Fault, parent: unknown, place: Place): ValidationI
   if (input === undefined) {
     return [{ type: 'missing', loc, msg: 'Field required', input: quotableParent(parent, place) }];
   }
-  const failed = inOrder(fault);
+  const children = fault.children ?? [];
+  const all = inOrder(fault);
+  // Whether items are alike is asked of items that are right, as pydantic does.
+  const areWrong =
+    children.length > 0 || all.some(({ rule, name }) => rule?.each === true || name === 'nestedValidation');
+  const failed = all.filter(({ name }) => name !== 'arrayUnique' || !areWrong);
   // What should be a list and is none has no items to speak of, nor has a list that is too long.
   const ofItself = failed.find(({ rule, name }) => rule?.each !== true && name !== 'nestedValidation');
   if (ofItself) return [issueOf(ofItself, input, loc)];
-  const children = fault.children ?? [];
   if (children.length > 0) return children.flatMap((child) => issuesOfField(child, input, loc));
   const [first] = failed;
   if (!first) return [];

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataFolderLease } from './data-folder.lease.js';
@@ -25,6 +25,12 @@ describe('the lease of a data folder', () => {
     await once(server, 'spawn');
     return server as ChildProcess & { pid: number };
   }
+
+  it('makes the folder for its owner alone: transcripts are in it', async () => {
+    const made = join(folder, 'data');
+    await (await DataFolderLease.acquire(join(made, 'mongodb.lease'))).release();
+    expect((await stat(made)).mode & 0o777).toBe(0o700);
+  });
 
   it('is held by one at a time, and free again after its release', async () => {
     const lease = await DataFolderLease.acquire(file);

@@ -37,7 +37,7 @@ export class DataFolderLease {
     const owner = await identify(process.pid);
     if (owner === null) throw new EmbeddedServerError('embedded_server_failed', 'This process cannot find itself.');
     const lease = new DataFolderLease(file, { owner, server: null });
-    await mkdir(dirname(file), { recursive: true });
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     while (!(await lease.create())) {
       const held = await read(file);
       if (held !== null && (await isRunning(held.owner))) {

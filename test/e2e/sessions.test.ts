@@ -87,6 +87,8 @@ describe('a session', () => {
     ['a question without text', { questions: [question, { id: 'q2' }] }, ['body', 'questions', 1, 'text']],
     ['a negative weight', { questions: [{ ...question, weight: -1 }] }, ['body', 'questions', 0, 'weight']],
     ['two questions of one id', { questions: [question, question] }, ['body', 'questions']],
+    ['two questions without an id', { questions: [{ text: 'A' }, { text: 'B' }] }, ['body', 'questions', 0, 'id']],
+    ['a question that comes twice and is none', { questions: ['a', 'a'] }, ['body', 'questions', 0]],
     ['a language that is none', { language: 'english', questions: [] }, ['body', 'language']],
     ['a list in place of a question', { questions: [question, []] }, ['body', 'questions', 1]],
     ['an object in place of the questions', { questions: {} }, ['body', 'questions']],
