@@ -80,7 +80,10 @@ export class AnswerTarget extends UploadTarget {
     return row?.state === 'committed' && row.stages.transcription?.state !== 'failed';
   }
 
-  /** The takes before this one end, whichever of them was still the current one when the request died. */
+  /**
+   * The takes before this one end, whichever of them was still the current one when the request died. One that has become current since
+   * then stays, whatever the clock of its process says.
+   */
   private async supersedeOlder({ _id, user_id, session_id, question_id, kind, committed_at }: Upload): Promise<void> {
     const older = {
       user_id,
@@ -90,8 +93,11 @@ export class AnswerTarget extends UploadTarget {
       state: 'committed' as const,
       committed_at: { $lt: committed_at },
     };
-    for await (const row of this.ledger.rows.find(older, { projection: { _id: 1 } }))
-      await this.supersede(row._id.toHexString(), _id.toHexString());
+    const current = await this.sessions.currentTake(user_id, session_id, question_id);
+    for await (const row of this.ledger.rows.find(older, { projection: { _id: 1 } })) {
+      const id = row._id.toHexString();
+      if (id !== current) await this.supersede(id, _id.toHexString());
+    }
   }
 
   /** The older take ends: its work is fenced now, its file deleted here or by the sweep. */
