@@ -93,8 +93,9 @@ export class Takes {
       if (other?.upload_id === uploadId) {
         return { uploadId, fileId: answer.file_id, status: answer.transcription_status, duplicate: false };
       }
-      // Or a later take came while this request was held up. Were each put over the other, both would be superseded.
-      if (other && isLater(other, row)) await this.target.supersede(uploadId, other.upload_id);
+      // Or a later take came while this request was held up. Were each put over the other, both would be superseded. One that stands
+      // back does so when it looks again.
+      if (other && !take.standsBack && isLater(other, row)) await this.target.supersede(uploadId, other.upload_id);
       if ((await this.ledger.find(row._id))?.state !== 'committed') {
         const status = other?.transcription_status ?? 'queued';
         return { uploadId, fileId: answer.file_id, status, duplicate: false };
