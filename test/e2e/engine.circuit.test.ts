@@ -37,7 +37,7 @@ describe('an engine that fails again and again', () => {
   });
 
   it('costs an answer that it is not asked for no attempt, however often that is, and has it when it is back', async () => {
-    await start({ STAGE_ATTEMPTS: '1', OPENAI_REST_S: '0.3', TRANSCRIPTION_TIMEOUT_S: '5' });
+    await start({ STAGE_ATTEMPTS: '1', OPENAI_REST_S: '0.3', TRANSCRIPTION_TIMEOUT_S: '10' });
     const { engine } = running;
     const session = await alice.session();
     for (let i = 0; i < FAILURES; i++) {
