@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import { stageIn, stagePath } from '../uploads/ledger.js';
+import { stageIn, stagePath } from '../uploads/stage-path.js';
 import { STAGES, needsBytes } from '../uploads/upload.schema.js';
 import type { Stage, StageName, Upload } from '../uploads/upload.schema.js';
 

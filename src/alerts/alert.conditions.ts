@@ -3,7 +3,8 @@ import { mongo } from 'mongoose';
 import { Config } from '../config/config.js';
 import { QueueDepths } from '../queue/queue-depths.js';
 import { WorkerPresence } from '../queue/worker-presence.js';
-import { Ledger, stagePath } from '../uploads/ledger.js';
+import { Ledger } from '../uploads/ledger.js';
+import { stagePath } from '../uploads/stage-path.js';
 import { STAGES } from '../uploads/upload.schema.js';
 import type { Condition } from './condition.js';
 

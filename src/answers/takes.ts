@@ -105,10 +105,12 @@ export class Takes {
   }
 
   private async latest({ user_id, session_id }: AskedSession, take: Take): Promise<AskedSession> {
-    const session = await this.sessions.find(user_id, session_id);
-    if (session) return session;
-    await take.orphaned();
-    throw new NotFoundError('Session');
+    try {
+      return await this.sessions.about(user_id, session_id, take.questionId);
+    } catch (error) {
+      if (error instanceof NotFoundError) await take.orphaned();
+      throw error;
+    }
   }
 
   /** The same content came again: a failed take is queued again. Null when it cannot be, since its audio is gone. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { mongo } from 'mongoose';
-import { Ledger, stageIn, stagePath } from '../uploads/ledger.js';
+import { Ledger } from '../uploads/ledger.js';
+import { stageIn, stagePath } from '../uploads/stage-path.js';
 import { STAGES } from '../uploads/upload.schema.js';
 import type { StageName, StageState, Upload } from '../uploads/upload.schema.js';
 

@@ -7,8 +7,8 @@ import { grouped } from '../common/grouped.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Outbox } from '../events/outbox.js';
 import { owedByText } from './row-events.js';
-import type { Attempt, FinishedPiece, StageError, StageName, Upload, UploadState } from './upload.schema.js';
-import { TIME_OF, dueStage } from './upload.schema.js';
+import type { Attempt, FinishedPiece, StageError, Upload, UploadState } from './upload.schema.js';
+import { dueStage } from './upload.schema.js';
 
 /** What is known of an upload before its first byte. */
 export type NewUpload = Pick<
@@ -71,11 +71,7 @@ export class Ledger {
     return this.change({ _id: id, state: 'uploading' }, { lease_until: new Date(Date.now() + leaseMs) });
   }
 
-  /**
-   * Every byte is durable: from here on the row is kept, and its first stage is due.
-   *
-   * @returns its `committed_at`; null when it was given up before
-   */
+  /** Every byte is durable: from here on the row is kept, and its first stage is due. Returns when; null if it was given up before. */
   async commit(id: mongo.ObjectId, file: ReceivedFile, language: string | null): Promise<Date | null> {
     const now = new Date();
     const { content_type, size, sha256 } = file;
@@ -299,15 +295,3 @@ export class Ledger {
 
 /** The states in which a row no longer stands for anything. */
 export const CLOSED_STATES: readonly UploadState[] = ['superseded', 'duplicate', 'failed'];
-
-/** The path of a stage's field in a row. */
-export const stagePath = (stage: StageName, field: string): string => `stages.${stage}.${field}`;
-
-/**
- * The conditions of a filter for rows whose stage is in a state, at any time. The time is there for its index: MongoDB takes one that
- * is partial only where its key is asked for.
- */
-export const stageIn = (stage: StageName, state: keyof typeof TIME_OF) => ({
-  [stagePath(stage, 'state')]: state,
-  [stagePath(stage, TIME_OF[state])]: { $gt: new Date(0) },
-});

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Outbox } from '../events/outbox.js';
-import { Ledger, stagePath } from './ledger.js';
+import { Ledger } from './ledger.js';
+import { stagePath } from './stage-path.js';
 import { LostWorkers } from './lost-workers.js';
 import { failedStage } from './stage-end.js';
 import type { StageError, StageName, Upload } from './upload.schema.js';

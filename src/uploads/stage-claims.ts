@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { mongo } from 'mongoose';
 import { grouped } from '../common/grouped.js';
-import { stagePath } from './ledger.js';
+import { stagePath } from './stage-path.js';
 import type { Ledger } from './ledger.js';
 import type { Stage, StageName, Upload } from './upload.schema.js';
 import { withStage } from './stage-end.js';

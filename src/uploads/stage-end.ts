@@ -1,5 +1,5 @@
 import type { Outbox } from '../events/outbox.js';
-import { stagePath } from './ledger.js';
+import { stagePath } from './stage-path.js';
 import { owedByRow } from './row-events.js';
 import type { Stage, StageError, StageName, Upload } from './upload.schema.js';
 import { dueStage } from './upload.schema.js';

@@ -122,7 +122,7 @@ describe('an engine that speaks OpenAI’s protocol', () => {
     const { from, to } = outcome.upload.stages[0].history[0];
     const took = Date.parse(to) - Date.parse(from);
     expect(took).toBeGreaterThanOrEqual(4990);
-    expect(took).toBeLessThan(20_000);
+    expect(took).toBeLessThan(8_000);
   });
 
   it.each<[string, Behaviour, string]>([

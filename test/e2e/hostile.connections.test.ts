@@ -223,6 +223,12 @@ describe('a broken multipart body', () => {
     await settledRows(0);
   });
 
+  it('with more files of other names than anybody sends is a 400, and leaves nothing', async () => {
+    const part = `${filePart('thumbnail')}x\r\n`;
+    expect((await sendRaw(part.repeat(9) + filePart() + 'RIFF' + END)).status).toBe(400);
+    await settledRows(0);
+  });
+
   it('without a boundary in its type is a 400 or 422, and leaves nothing', async () => {
     expect([400, 422]).toContain((await sendRaw(whole, '')).status);
     await settledRows(0);
