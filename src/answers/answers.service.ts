@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { mongo } from 'mongoose';
-import { AppError, NotFoundError, ValidationError } from '../common/app-error.js';
+import { AppError, ConflictError, NotFoundError, ValidationError } from '../common/app-error.js';
 import { correlationId } from '../common/correlation.js';
 import { Log } from '../common/logging.js';
 import { Idempotency, otherContent } from '../idempotency/idempotency.js';
 import type { Beginning } from '../idempotency/idempotency.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { AskedSession } from '../sessions/session.repository.js';
+import { MOST_QUESTIONS } from '../sessions/session.schema.js';
 import { FailedUploads } from '../uploads/failed-uploads.js';
 import { Intake } from '../uploads/intake.js';
 import type { Incoming, Staged } from '../uploads/intake.js';
@@ -201,6 +202,11 @@ export class AnswersService {
     const session = await this.sessions.about(userId, sessionId, questionId);
     const listed = session.questions.length === 0 || session.questions.some(({ id }) => id === questionId);
     if (!listed) throw new NotFoundError('Question');
+    if (!session.answers[questionId] && (session.answered ?? 0) >= MOST_QUESTIONS)
+      throw new ConflictError(
+        'session_full',
+        `The session has answers to ${MOST_QUESTIONS} questions and takes no more`,
+      );
     return session;
   }
 }

@@ -29,6 +29,18 @@ import type { StageHandler } from './stage-handler.js';
 const LONGEST_YIELD_MS = 3000;
 const YIELD_MS = 50;
 
+/** What the sent answer alone is to blame for: its sender is told, and whoever runs the service has nothing to do. */
+const OF_THE_ANSWER: ReadonlySet<string> = new Set([
+  'audio_undecodable',
+  'audio_truncated',
+  'audio_empty',
+  'audio_too_long',
+  'language_unsupported',
+  'engine_audio_too_long',
+  'engine_declined',
+  'nothing_to_score',
+]);
+
 /** A job as this process has it in hand. */
 interface Taken {
   readonly job: Job<StageJob>;
@@ -199,7 +211,9 @@ export class StageWorker implements BeforeApplicationShutdown {
       await this.dispatchAgain(row, stage);
       return null;
     }
-    this.log.pino.error(line, 'Stage failed for good');
+    const { err: _, ...told } = line;
+    if (OF_THE_ANSWER.has(error.code)) this.log.pino.warn({ ...told, reason: error.message }, 'Stage failed for good');
+    else this.log.pino.error(line, 'Stage failed for good');
     await job.discard();
     return error;
   }

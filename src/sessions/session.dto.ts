@@ -4,6 +4,7 @@ import { IsDecimal, IsFlag } from '../common/lax.decorators.js';
 import { IsListOf } from '../common/list-of.decorator.js';
 import { IsNameId, NAME_ID } from '../common/name-id.js';
 import { AnswerView, answerView } from './answer.view.js';
+import { MOST_QUESTIONS } from './session.schema.js';
 import type { InterviewSession } from './session.schema.js';
 
 const LANGUAGE = /^[a-z]{2}$/;
@@ -94,7 +95,7 @@ export class CreateSession {
   retain_audio?: boolean | null;
 
   @ApiProperty({ type: [QuestionInput], maxItems: 200, description: 'None: any question id is taken.' })
-  @ArrayMaxSize(200)
+  @ArrayMaxSize(MOST_QUESTIONS)
   @ArrayUnique((question: QuestionInput) => question?.id, { message: 'question ids must be unique' })
   @IsListOf(() => QuestionInput)
   questions!: QuestionInput[];

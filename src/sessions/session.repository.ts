@@ -20,7 +20,7 @@ export type SessionHead = Pick<InterviewSession, '_id' | 'key' | 'rev' | 'erasin
 /** A session with the answer to one question alone: what a long interview's other transcripts weigh, nobody need carry. */
 export type AskedSession = Pick<
   InterviewSession,
-  'key' | 'user_id' | 'session_id' | 'language' | 'retain_audio' | 'erasing_since' | 'answers'
+  'key' | 'user_id' | 'session_id' | 'language' | 'retain_audio' | 'erasing_since' | 'answered' | 'answers'
 > & { questions: Pick<Question, 'id'>[] };
 
 type CurrentTakes = Pick<InterviewSession, 'key' | 'erasing_since'> & Partial<Pick<InterviewSession, 'answers'>>;
@@ -34,6 +34,7 @@ const ASKED = {
   language: 1,
   retain_audio: 1,
   erasing_since: 1,
+  answered: 1,
   'questions.id': 1,
 } as const;
 
@@ -174,7 +175,10 @@ export class SessionRepository {
         [`${path}.upload_id`]: expected === null ? { $exists: false } : expected,
         ...(status && { [`${path}.transcription_status`]: status }),
       },
-      update: { $set: { [path]: answer, updated_at: new Date() }, $inc: { rev: 1 } },
+      update: {
+        $set: { [path]: answer, updated_at: new Date() },
+        $inc: { rev: 1, answered: expected === null ? 1 : 0 },
+      },
       which: { key },
       shows: ({ answers }) => answers[answer.question_id]?.upload_id === answer.upload_id,
       part: answer.question_id,

@@ -11,6 +11,9 @@ export interface Question {
   weight: number;
 }
 
+/** Most questions of a session, listed or answered: all their answers are in one document, and MongoDB takes 16 MB. */
+export const MOST_QUESTIONS = 200;
+
 export type TranscriptionStatus = 'queued' | 'processing' | 'completed' | 'failed';
 
 /** What `answers.<question_id>` holds: the shape that routes show, and the hidden fields that tie it to the ledger. */
@@ -69,6 +72,8 @@ export class InterviewSession {
   @Prop({ type: Boolean }) retain_audio!: boolean;
   @Prop({ type: MongooseSchema.Types.Mixed }) questions!: Question[];
   @Prop({ type: MongooseSchema.Types.Mixed }) answers!: Record<string, Answer>;
+  /** Hidden: questions that have had an answer; sessions of older versions count from their next one. */
+  @Prop({ type: Number }) answered?: number;
   /** Counts changes; the ETag of what is shown. */
   @Prop({ type: Number }) rev!: number;
   @Prop({ type: Number }) final_score!: number | null;

@@ -1,3 +1,5 @@
+import { jest } from '@jest/globals';
+import { Log } from '../../src/common/logging.js';
 import { readingText, wavHeader } from '../support/audio-source.js';
 import { type Caller, eventually, type Json, speech, startTestService, type TestService } from '../support/service.js';
 import { spokenWords } from '../support/word-error-rate.js';
@@ -46,8 +48,17 @@ describe('audio that the engine cannot use', () => {
   });
 
   it('with nothing behind its first bytes fails for good', async () => {
+    const { pino } = service.service.app.get(Log);
+    const [warn, error] = [jest.spyOn(pino, 'warn'), jest.spyOn(pino, 'error')];
     const bytes = Buffer.concat([speech('reading.webm').subarray(0, 200), Buffer.alloc(50_000, 0xa5)]);
-    await expectLasting(await put('noise', bytes), 'audio_undecodable');
+    const { answer, stage } = await put('noise', bytes);
+    await expectLasting({ answer, stage }, 'audio_undecodable');
+    // Nobody need get up for it.
+    const reason = answer.transcription_error;
+    const line = expect.objectContaining({ code: 'audio_undecodable', question_id: 'noise', reason });
+    expect(warn).toHaveBeenCalledWith(line, 'Stage failed for good');
+    expect(error).not.toHaveBeenCalled();
+    jest.restoreAllMocks();
   });
 
   it('of no length at all is not scorable or fails for good, and never waits for ever', async () => {

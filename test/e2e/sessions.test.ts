@@ -124,6 +124,21 @@ describe('the questions of a session', () => {
     expect((await alice.get(`/api/transcription-status/${session}`)).body.summary).toMatchObject({ total: 5 });
   });
 
+  it('are 200 at most where it lists none: another one is refused, and a new take of one of them is not', async () => {
+    const session = await alice.session([]);
+    const write = (id: string, text: string) => alice.post(`/api/text-answer/${session}/${id}`, { text });
+    const replies = await Promise.all(Array.from({ length: 200 }, (_, i) => write(`q${i}`, 'An answer.')));
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
+    const full = { detail: 'The session has answers to 200 questions and takes no more' };
+    for (const reply of [
+      await write('q200', 'An answer.'),
+      await alice.upload(session, 'q200', speech('reading.webm')),
+    ])
+      expect([reply.status, reply.body]).toEqual([409, full]);
+    expect((await write('q7', 'Another take.')).status).toBe(200);
+    expect((await alice.get(`/api/transcription-status/${session}`)).body.summary).toMatchObject({ total: 200 });
+  });
+
   it('that nobody answered have no status, whatever JavaScript thinks of their names', async () => {
     const session = await alice.session([]);
     for (const id of ['q1', 'toString', 'valueOf', 'hasOwnProperty']) {
