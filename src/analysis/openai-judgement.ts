@@ -4,6 +4,8 @@ import type { CriterionName, Evidence, ScoringRequest } from './scorer.js';
 
 const MOST_EVIDENCE = 3;
 const MOST_FEEDBACK = 6;
+/** Characters of a model's answer; the longest of use is a few thousand. Some models fill an answer with white space without end. */
+const LONGEST_ANSWER = 64 * 1024;
 
 export interface Judged {
   name: CriterionName;
@@ -54,8 +56,8 @@ function readCriterion(name: JudgedName, value: unknown, request: ScoringRequest
 export function readJudgement(content: string, request: ScoringRequest): Reading {
   let answer: Fields;
   try {
-    // Models without strict schemas like to wrap JSON in a code fence.
-    answer = fieldsOf(JSON.parse(content.replace(/^\s*```(?:json)?\s*|\s*```\s*$/g, '')));
+    if (content.length > LONGEST_ANSWER) throw new SyntaxError();
+    answer = fieldsOf(JSON.parse(withoutFence(content.trim())));
   } catch {
     return { judgement: null, faults: ['it is not a JSON object'] };
   }
@@ -67,6 +69,13 @@ export function readJudgement(content: string, request: ScoringRequest): Reading
   const usable = criteria.filter((criterion) => criterion !== null);
   if (usable.length < JUDGED.length || feedback.length === 0) return { judgement: null, faults };
   return { judgement: { criteria: usable, feedback, modelAnswer: sentence(answer['model_answer']) }, faults };
+}
+
+/** Models without strict schemas like to wrap JSON in a code fence. */
+function withoutFence(content: string): string {
+  const fence = /^```(?:json)?/.exec(content)?.[0];
+  if (fence === undefined) return content;
+  return content.slice(fence.length, content.endsWith('```') ? -3 : undefined);
 }
 
 /**

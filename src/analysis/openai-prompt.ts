@@ -79,8 +79,15 @@ export function promptFor(request: ScoringRequest): Message[] {
   ];
 }
 
+/** Characters of an answer that are sent back with what is wrong with it: all of any that is near to being right. */
+const LONGEST_SENT_BACK = 16 * 1024;
+
 /** Asks once more, naming what was wrong with what came. */
 export function repairOf(messages: Message[], wrong: string, faults: readonly string[]): Message[] {
   const request = `That cannot be used:\n- ${faults.join('\n- ')}\nSend the whole object again with this put right and nothing else changed.`;
-  return [...messages, { role: 'assistant', content: wrong }, { role: 'user', content: request }];
+  return [
+    ...messages,
+    { role: 'assistant', content: wrong.slice(0, LONGEST_SENT_BACK) },
+    { role: 'user', content: request },
+  ];
 }

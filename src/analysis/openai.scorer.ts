@@ -59,8 +59,12 @@ export class OpenAiScorer extends Scorer {
     const first = await this.ask(messages, request.signal);
     const reading = readJudgement(first, request);
     if (reading.faults.length === 0 && reading.judgement) return reading.judgement;
-    const second = await this.ask(repairOf(messages, first, reading.faults), request.signal);
-    const usable = readJudgement(second, request).judgement ?? reading.judgement;
+    const second = await this.ask(repairOf(messages, first, reading.faults), request.signal).catch((error: unknown) => {
+      // What came first can be used, faults and all.
+      if (request.signal.aborted || !reading.judgement) throw error;
+      return null;
+    });
+    const usable = (second && readJudgement(second, request).judgement) ?? reading.judgement;
     if (!usable) throw brokenAnswer('scoring');
     return usable;
   }

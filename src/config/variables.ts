@@ -89,7 +89,7 @@ export const variables = {
   TRANSCRIBER_FALLBACK: oneOf(
     'none',
     ['none', 'local'],
-    'What transcribes while the OpenAI-compatible endpoint fails: nothing, or the model in the box.',
+    'What transcribes while the OpenAI-compatible endpoint fails: nothing, or the model in the box, which takes what has no language for English; what has another one waits.',
   ),
   TRANSCRIPTION_CONCURRENCY: int(4, 1, 64, 'jobs', 'Transcriptions at once in one worker.'),
   TRANSCRIPTION_TIMEOUT_S: int(
@@ -103,7 +103,13 @@ export const variables = {
   OPENAI_API_KEY: optional('Key of the OpenAI-compatible endpoint.', { secret: true }),
   OPENAI_BASE_URL: url(['https', 'http'], 'Any OpenAI-compatible endpoint; unset: OpenAI.'),
   OPENAI_TRANSCRIPTION_MODEL: text('whisper-1', 'Model of the transcription endpoint.'),
-  OPENAI_TIMEOUT_S: int(120, 1, 3600, 's', 'Longest a single request to the endpoint may take.'),
+  OPENAI_TIMEOUT_S: int(
+    120,
+    1,
+    3600,
+    's',
+    'Longest a single request to the endpoint may take; one with audio, as long as the audio where that is longer.',
+  ),
   OPENAI_MAX_RETRIES: int(2, 0, 10, 'tries', 'Retries within one attempt on 429, 5xx and broken connections.'),
   OPENAI_REST_S: number(
     30,

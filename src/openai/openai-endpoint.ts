@@ -12,6 +12,8 @@ const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
 /** Bytes of an answer: the times of every segment of hours of speech are some MiB. */
 const LARGEST_ANSWER = 32 * 2 ** 20;
+/** The longest that a timer takes. */
+const NO_LIMIT_MS = 2 ** 31 - 1;
 /** For how long a refused key is reported by `check`, so that a process with no work does not stay unready for ever. */
 const REFUSAL_REPORTED_MS = 5 * 60_000;
 
@@ -39,7 +41,8 @@ export class OpenAiEndpoint {
       project: null,
       // Bodies are streams that the client could not send again: retries are made here, with a fresh body each.
       maxRetries: 0,
-      timeout: config.OPENAI_TIMEOUT_S * 1000,
+      // Ends with the headers, and ours does not.
+      timeout: NO_LIMIT_MS,
       logLevel: 'off',
       fetch: fetchThrough(this.agent),
     });
@@ -47,15 +50,21 @@ export class OpenAiEndpoint {
 
   /**
    * Makes one request, again where the endpoint's answer allows it: at most `OPENAI_MAX_RETRIES` times, after the wait it
-   * asked for, else after 0.5 s, doubled each time. A request that ran out of time is not repeated within the attempt.
+   * asked for, else after 0.5 s, doubled each time. A request that ran out of time (`OPENAI_TIMEOUT_S`, or `longS`) is not repeated
+   * within the attempt.
    *
+   * @param longS seconds that it may take where that is more, asked again when the time is over
    * @param send makes the request afresh; `signal` ends it
    * @throws AppError as `judge` translates it, `TransientError` with `retryAfter` for a wait over 30 s, the signal's
    *   reason when aborted
    */
-  async call<T>(signal: AbortSignal, send: (client: OpenAI, signal: AbortSignal) => Promise<T>): Promise<T> {
+  async call<T>(
+    signal: AbortSignal,
+    send: (client: OpenAI, signal: AbortSignal) => Promise<T>,
+    longS: () => number = () => 0,
+  ): Promise<T> {
     for (let retries = 0; ; retries++) {
-      const outcome = await this.once(signal, send);
+      const outcome = await this.once(signal, send, longS);
       if ('value' in outcome) return outcome.value;
       const { error, again, waitMs } = outcome.verdict;
       if (!again || retries >= this.config.OPENAI_MAX_RETRIES) throw error;
@@ -80,17 +89,24 @@ export class OpenAiEndpoint {
   private async once<T>(
     signal: AbortSignal,
     send: (client: OpenAI, signal: AbortSignal) => Promise<T>,
+    longS: () => number,
   ): Promise<{ value: T } | { verdict: Verdict }> {
     signal.throwIfAborted();
     const limit = new AbortController();
     const forward = () => limit.abort(signal.reason);
     signal.addEventListener('abort', forward, { once: true });
-    // The client's own time limit ends with the headers; this one covers the body too.
     let late = false;
-    const timer = setTimeout(() => {
+    const begun = performance.now();
+    const end = () => {
+      const left = longS() * 1000 - (performance.now() - begun);
+      if (left > 0) {
+        timer = setTimeout(end, left);
+        return;
+      }
       late = true;
       limit.abort();
-    }, this.config.OPENAI_TIMEOUT_S * 1000);
+    };
+    let timer = setTimeout(end, this.config.OPENAI_TIMEOUT_S * 1000);
     try {
       const value = await send(this.client, limit.signal);
       this.refusal = null;

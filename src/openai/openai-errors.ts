@@ -16,18 +16,26 @@ export interface Verdict {
 /** Code of the refusal of audio that is too large or too long for one request. */
 export const TOO_LONG = 'engine_audio_too_long';
 
+/** Nobody means a longer one; a server that says so has its clock or its units wrong. */
+const LONGEST_ASKED_MS = 3_600_000;
+
 /**
- * How long the endpoint asks us to wait, in milliseconds: `retry-after-ms`, else `retry-after` in seconds or as an HTTP
- * date (RFC 9110, 10.2.3); null when it does not say.
+ * How long the endpoint asks us to wait, in milliseconds and at most an hour: `retry-after-ms`, else `retry-after` in seconds
+ * or as an HTTP date (RFC 9110, 10.2.3); null when it does not say.
  */
 export function waitAsked(headers: Headers | undefined, now = Date.now()): number | null {
+  const asked = waitNamed(headers, now);
+  return asked === null ? null : Math.min(Math.max(0, asked), LONGEST_ASKED_MS);
+}
+
+function waitNamed(headers: Headers | undefined, now: number): number | null {
   const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
-  if (Number.isFinite(ms)) return Math.max(0, ms);
+  if (Number.isFinite(ms)) return ms;
   const after = headers?.get('retry-after');
   if (!after) return null;
   if (/^\s*\d+(\.\d+)?\s*$/.test(after)) return Number.parseFloat(after) * 1000;
   const date = Date.parse(after);
-  return Number.isNaN(date) ? null : Math.max(0, date - now);
+  return Number.isNaN(date) ? null : date - now;
 }
 
 /** What an endpoint answered with an error status, or a connection that broke before it could. */
@@ -51,7 +59,9 @@ function wordsOf(error: StatusError, key: string): string {
 function permanent(engine: Engine, error: StatusError, key: string): AppError {
   const words = wordsOf(error, key);
   const cause = describe(error);
-  switch (error.status) {
+  // A redirect is not followed: the key and the audio go where the operator said, and nowhere else.
+  const status = (error.status ?? 0) < 400 ? 404 : error.status;
+  switch (status) {
     // What the engine says of keys is for nobody's eyes but the operator's, and may hold a part of one.
     case 401:
       return new PermanentError(

@@ -102,6 +102,18 @@ describe('CircuitTranscriber', () => {
     await expect(transcriber.check()).resolves.toBeUndefined();
   });
 
+  it('has a fallback do only what it understands: the rest waits for the engine', async () => {
+    const near = new Scripted('near');
+    near.understands = (language) => language !== 'de';
+    const transcriber = new CircuitTranscriber(new Scripted('far', away), near, REST_S, log);
+    await failures(transcriber, 5);
+    await expect(transcriber.transcribe({ ...request(), language: 'de' })).rejects.toMatchObject({
+      code: 'engine_circuit_open',
+      uncounted: true,
+    });
+    await expect(transcriber.transcribe({ ...request(), language: 'en' })).resolves.toMatchObject({ text: 'well' });
+  });
+
   it('does not count what is wrong with the audio', async () => {
     const engine = new Scripted('far', new PermanentError('audio_undecodable', 'Not decodable'));
     const transcriber = new CircuitTranscriber(engine, new Scripted('near'), REST_S, log);

@@ -11,8 +11,8 @@ const FAILURES = 5;
 
 /**
  * Stands between the stage and an engine that is far away. After five passing failures of its own in a row it is not called for
- * a while, then by one attempt at a time until one goes well. Meanwhile the fallback works, where there is one, or attempts fail
- * at once, are not counted, and are due again later.
+ * a while, then by one attempt at a time until one goes well. Meanwhile the fallback works, where there is one that understands
+ * the language, or attempts fail at once, are not counted, and are due again later.
  */
 export class CircuitTranscriber extends Transcriber {
   readonly id: string;
@@ -51,7 +51,7 @@ export class CircuitTranscriber extends Transcriber {
       const error: unknown = thrown instanceof Unproven ? thrown.cause : thrown;
       const isPassing = isOfEngine(error) && error.retryable;
       if (request.signal.aborted || this.circuit.state === CircuitState.Closed || !isPassing) throw error;
-      if (!this.fallback) throw error;
+      if (!this.fallbackFor(request)) throw error;
       return this.without(request);
     }
   }
@@ -66,9 +66,18 @@ export class CircuitTranscriber extends Transcriber {
   }
 
   private async without(request: TranscriptionRequest): Promise<Transcript> {
-    if (this.fallback) return this.fallback.transcribe({ ...request, pieces: request.pieces.of(this.fallback.id) });
+    const fallback = this.fallbackFor(request);
+    if (fallback) return fallback.transcribe({ ...request, pieces: request.pieces.of(fallback.id) });
     const message = 'The transcription service does not work at the moment; the answer is kept and tried again';
     throw new TransientError('engine_circuit_open', message, { retryAfter: this.restS, uncounted: true });
+  }
+
+  private fallbackFor({ language }: TranscriptionRequest): Transcriber | null {
+    return this.fallback?.understands(language) ? this.fallback : null;
+  }
+
+  override understands(language: string | null): boolean {
+    return this.engine.understands(language);
   }
 
   async check(): Promise<void> {

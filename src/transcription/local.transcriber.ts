@@ -37,13 +37,17 @@ export class LocalTranscriber extends Transcriber {
     });
   }
 
+  override understands(language: string | null): boolean {
+    return language === null || /^en\b/i.test(language);
+  }
+
   /**
    * @throws PermanentError `language_unsupported` for anything but English, and those of `Ffmpeg`
    * @throws TransientError those of `LocalEngine` and `Ffmpeg`
    */
   async transcribe(request: TranscriptionRequest): Promise<Transcript> {
     const language = request.language ?? 'en';
-    if (!/^en\b/i.test(language)) throw unsupported(language);
+    if (!this.understands(language)) throw unsupported(language);
     request.signal.throwIfAborted();
 
     const finished = new Map((await request.pieces.load()).map((piece) => [piece.index, piece.segments]));

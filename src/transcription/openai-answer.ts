@@ -48,13 +48,16 @@ function invented(segment: Record<string, unknown>): boolean {
   );
 }
 
-function toSegment(segment: Record<string, unknown>, duration: number | null): Segment {
+const sentenceOf = ({ text }: Record<string, unknown>): string => (typeof text === 'string' ? text.trim() : '');
+
+/** Null where it has no times that could be shown. */
+function toSegment(segment: Record<string, unknown>, duration: number | null): Segment | null {
   const start = finite(segment['start']);
   const end = finite(segment['end']);
-  if (start === null || end === null || typeof segment['text'] !== 'string') throw brokenAnswer('speech');
+  if (start === null || end === null || typeof segment['text'] !== 'string') return null;
   // The last segment may end in the silence that pads the audio to 30 s.
   const within = (time: number) => Math.min(Math.max(0, time), duration ?? Infinity);
-  return { start: within(start), end: Math.max(within(start), within(end)), text: segment['text'].trim() };
+  return { start: within(start), end: Math.max(within(start), within(end)), text: sentenceOf(segment) };
 }
 
 /** Scripts written without spaces between words. */
@@ -81,15 +84,20 @@ export function readAnswer(answer: unknown): Heard {
   if (typeof answer !== 'object' || answer === null) throw brokenAnswer('speech');
   const { text, segments, language, duration } = answer as Record<string, unknown>;
   if (typeof text !== 'string') throw brokenAnswer('speech');
-  const seconds = finite(duration);
+  // Servers that do not measure it say 0.
+  const seconds = finite(duration) || null;
   const heard = { language: languageCode(language), duration: seconds };
   if (!Array.isArray(segments)) return { ...heard, text: text.trim(), segments: null };
   const given = segments as Record<string, unknown>[];
   if (given.some((segment) => typeof segment !== 'object' || segment === null)) throw brokenAnswer('speech');
-  // A server that sends a text and no segments at all knows no times.
-  if (given.length === 0 && text.trim()) return { ...heard, text: text.trim(), segments: null };
   const kept = given.filter((segment) => !invented(segment));
-  const said = kept.map((segment) => toSegment(segment, seconds)).filter((segment) => segment.text);
-  const whole = kept.length === given.length ? text.trim() : joinTexts(said.map((segment) => segment.text));
+  const placed = kept.map((segment) => toSegment(segment, seconds));
+  const said = placed.filter((segment) => segment !== null).filter((segment) => segment.text);
+  const complete = kept.length === given.length;
+  const whole = complete ? text.trim() : joinTexts(kept.map((segment) => sentenceOf(segment)));
+  const timeless = placed.includes(null);
+  // Its times or its segments say nothing, and its words do: those count.
+  if (whole && (timeless || (complete && said.length === 0))) return { ...heard, text: whole, segments: null };
+  if (timeless) throw brokenAnswer('speech');
   return { ...heard, text: said.length > 0 ? whole : '', segments: said };
 }

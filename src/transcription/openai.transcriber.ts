@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type OpenAI from 'openai';
 import { AppError } from '../common/app-error.js';
 import type { Config } from '../config/config.js';
 import { OpenAiEndpoint } from '../openai/openai-endpoint.js';
@@ -90,12 +91,13 @@ export class OpenAiTranscriber extends Transcriber {
     request.signal.addEventListener('abort', forward, { once: true });
     if (request.signal.aborted) forward();
     let measured: Promise<number | null> | null = null;
-    const measure = () => (measured ??= this.measure(request, stop.signal));
+    let lengthS = 0;
+    const measure = () => (measured ??= this.measure(request, stop.signal).then((s) => ((lengthS = s ?? 0), s)));
     // A model that gives no times says no length either: it is found out while the model works, at no one's cost in time.
     if (!givesTimes(this.model)) void measure();
     const slow = setTimeout(() => void measure(), this.limits.slowRequestMs);
     try {
-      const heard = await this.send(request.audio, request);
+      const heard = await this.send(request.audio, request, () => lengthS);
       const duration = heard.duration ?? (await measure());
       if (heard.duration !== null) request.onDuration(heard.duration);
       return this.transcript(
@@ -136,9 +138,9 @@ export class OpenAiTranscriber extends Transcriber {
         segments.push(...(done.get(piece.index) ?? []));
         continue;
       }
-      const heard = await this.send(inMemory(piece.bytes), request);
-      language ??= heard.language;
       const length = piece.end - piece.start;
+      const heard = await this.send(inMemory(piece.bytes), request, () => length);
+      language ??= heard.language;
       const local = heard.segments ?? spanning(heard.text, 0, length);
       const placed = local.map(({ start, end, text }) => ({
         start: piece.start + Math.min(start, length),
@@ -151,12 +153,17 @@ export class OpenAiTranscriber extends Transcriber {
     return this.transcript(request, joinTexts(segments.map((segment) => segment.text)), segments, language, duration);
   }
 
-  private async send(audio: AudioSource, { language, signal }: TranscriptionRequest): Promise<Heard> {
+  /** @param lengthS seconds of the audio as far as they are known: a request may take as long as it would to listen */
+  private async send(
+    audio: AudioSource,
+    { language, signal }: TranscriptionRequest,
+    lengthS: () => number,
+  ): Promise<Heard> {
     const fields: [string, string][] = [['model', this.model], ...formatFields(this.model)];
     if (language !== null) fields.push(['language', language]);
     const name = `answer.${EXTENSIONS[audio.contentType] ?? 'bin'}`;
     const file = { name, type: audio.contentType, size: audio.size, open: () => audio.open() };
-    const answer = await this.endpoint.call(signal, async (client, limit) => {
+    const request = async (client: OpenAI, limit: AbortSignal) => {
       const form = multipartForm(fields, file);
       try {
         const body = await form.body();
@@ -166,8 +173,8 @@ export class OpenAiTranscriber extends Transcriber {
       } finally {
         form.close();
       }
-    });
-    return readAnswer(answer);
+    };
+    return readAnswer(await this.endpoint.call(signal, request, lengthS));
   }
 
   private transcript(

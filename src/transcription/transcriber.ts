@@ -49,6 +49,10 @@ export abstract class Transcriber {
   /** Engine and version; part of the transcript cache's key. */
   abstract readonly id: string;
   abstract transcribe(request: TranscriptionRequest): Promise<Transcript>;
+  /** Whether it may be asked for speech in that language; null is speech that nobody has named a language of. */
+  understands(_language: string | null): boolean {
+    return true;
+  }
   /** Resolves when the engine can take work, rejects with the reason otherwise. Cheap enough for a readiness probe. */
   abstract check(): Promise<void>;
   /** Frees child processes and connections. */

@@ -2,6 +2,7 @@ import type { AppError } from '../../src/common/app-error.js';
 import { OpenAiScorer } from '../../src/analysis/openai.scorer.js';
 import type { ScoringRequest } from '../../src/analysis/scorer.js';
 import { loadConfig } from '../../src/config/config.js';
+import { cpuSeconds } from '../support/cpu.js';
 import { invalidFile, rateLimited, rejectedKey, serverError } from '../support/openai-behaviour.js';
 import { soundScore, startOpenAiServer, type OpenAiServer } from '../support/openai-server.js';
 import { scorerContract } from './scorer.contract.js';
@@ -154,6 +155,28 @@ describe('what it makes of an answer', () => {
     const { messages } = server.requests[1]!.json;
     expect(messages.map((message: { role: string }) => message.role)).toEqual(['system', 'user', 'assistant', 'user']);
     expect(messages[3].content).toMatch(fault);
+  });
+
+  it('has white space without end put right, and spends no time on it', async () => {
+    server.script({ does: 'answer', content: `{"criteria": {${' '.repeat(2_000_000)}` });
+    const spent = await cpuSeconds(async () => {
+      expect((await scorer().score(request())).criteria).toHaveLength(5);
+    });
+    expect(spent).toBeLessThan(2);
+    expect(JSON.stringify(server.requests[1]!.json).length).toBeLessThan(50_000);
+  });
+
+  it.each([
+    ['fails', { does: 'fail' as const, status: 400, message: 'maximum context length exceeded' }],
+    ['is declined', { does: 'answer' as const, refusal: 'I cannot help with that.' }],
+  ])('uses what came first, faults and all, where the repair %s', async (_what, behaviour) => {
+    server.script(
+      changed((score) => (score.criteria.depth.quotes = ['I won'])),
+      behaviour,
+    );
+    const { criteria } = await scorer().score(request());
+    expect(server.requests).toHaveLength(2);
+    expect(criteria.every(({ evidence }) => ANSWER.includes(evidence[0]!.quote))).toBe(true);
   });
 
   it('gives up after one repair with an error that may pass', async () => {

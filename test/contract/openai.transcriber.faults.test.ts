@@ -27,6 +27,14 @@ describe('when the endpoint misbehaves', () => {
     expect(engines.server.requests).toHaveLength(1);
   });
 
+  it.each(['315360000', 'Fri, 31 Dec 2999 23:59:59 GMT', '100000000000000000000'])(
+    'does not wait longer than an hour for an endpoint that says %s',
+    async (after) => {
+      engines.server.script(rateLimited({ 'retry-after': after }));
+      expect(await failureOf(engines.forTest().transcribe(request()))).toMatchObject({ retryAfter: 3600 });
+    },
+  );
+
   it('gets over two server errors', async () => {
     engines.server.script(serverError, serverError);
     expect((await engines.forTest().transcribe(request())).text).toContain('nightly import');
@@ -114,6 +122,14 @@ describe('when the endpoint misbehaves', () => {
   it.each([400, 403, 404, 415, 422])('fails at once on %i', async (status) => {
     engines.server.script({ does: 'fail', status });
     expect(await failureOf(engines.forTest().transcribe(request()))).toMatchObject({ retryable: false });
+    expect(engines.server.requests).toHaveLength(1);
+  });
+
+  it('follows no redirect, and says that the address is at fault and not the answer', async () => {
+    const headers = { location: `${engines.server.url}/elsewhere` };
+    engines.server.script({ does: 'fail', status: 308, headers });
+    const error = await failureOf(engines.forTest().transcribe(request()));
+    expect(error).toMatchObject({ code: 'engine_unknown_model', retryable: false });
     expect(engines.server.requests).toHaveLength(1);
   });
 

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { fileAudio, readingText } from '../support/audio-source.js';
-import { invalidFile, type Behaviour } from '../support/openai-behaviour.js';
+import { invalidFile, type Behaviour, type SpokenSegment } from '../support/openai-behaviour.js';
 import { failureOf, KEY, openAiTranscribers, request } from '../support/openai-transcribers.js';
 import { transcriberContract } from './transcriber.contract.js';
 
@@ -104,6 +104,19 @@ describe('what it makes of a good answer', () => {
     expect(await engines.forTest().transcribe(request())).toMatchObject({ text: '', segments: [], duration: 4 });
   });
 
+  it.each([
+    ['a time that is none', 6, [{ start: 0, end: null, text: ' I fixed it.' }]],
+    ['segments without words', 6, [{ start: 0, end: 6, text: '' }]],
+    ['no length', 0, [{ start: 0, end: 6, text: ' I fixed it.' }]],
+  ])('keeps the words where the engine sends %s', async (_what, duration, segments) => {
+    const answer = { does: 'answer' as const, text: 'I fixed it.', duration, segments: segments as SpokenSegment[] };
+    engines.server.script(answer);
+    const made = await engines.forTest().transcribe(request());
+    expect(made.duration).toBeCloseTo(duration || 17.5, 0);
+    expect(made.text).toBe('I fixed it.');
+    expect(made.segments).toEqual([{ start: 0, end: 6, text: 'I fixed it.' }]);
+  });
+
   it('asks gpt-4o-transcribe for plain json and spans one segment over the audio', async () => {
     engines.server.script({ does: 'answer', text: 'I fixed it.' });
     const made = await engines.forTest({ OPENAI_TRANSCRIPTION_MODEL: 'gpt-4o-mini-transcribe' }).transcribe(request());
@@ -125,6 +138,12 @@ describe('what it makes of a good answer', () => {
     expect(await learned.promise).toBeCloseTo(17.5, 0);
     stop.abort(new Error('enough'));
     await work;
+  });
+
+  it('waits for as long as it would take to listen, where that is longer than OPENAI_TIMEOUT_S', async () => {
+    engines.server.script({ does: 'answer', text: 'I fixed it.', delay: 4500 });
+    const made = engines.forTest({ OPENAI_TIMEOUT_S: '3' }, { slowRequestMs: 1 });
+    expect((await made.transcribe(request())).text).toBe('I fixed it.');
   });
 });
 
