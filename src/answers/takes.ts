@@ -113,10 +113,15 @@ export class Takes {
     }
   }
 
-  /** The same content came again: a failed take is queued again. Null when it cannot be, since its audio is gone. */
+  /** The same content came again: what failed of its take is queued again. Null when it cannot be, since its audio is gone. */
   private async again(current: Answer, language: string | null): Promise<TranscriptionStatus | null> {
-    if (current.transcription_status !== 'failed') return current.transcription_status;
+    const { transcription_status, analysis_status } = current;
+    if (transcription_status !== 'failed' && analysis_status !== 'failed') return transcription_status;
     const row = await this.ledger.find(current.upload_id);
+    if (transcription_status !== 'failed') {
+      if (row?.state === 'committed') await this.restarts.restart(row, 'analysis');
+      return transcription_status;
+    }
     if (!row || row.state !== 'committed' || row.audio_state !== 'stored') return null;
     if (await this.restarts.restart({ ...row, language: language ?? row.language }, 'transcription')) return 'queued';
     // Somebody else queued it, or its audio has just expired.

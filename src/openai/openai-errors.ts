@@ -125,8 +125,11 @@ function judgeAnswer(engine: Engine, thrown: StatusError, key: string): Verdict 
   if (status === undefined) {
     if (thrown instanceof APIConnectionTimeoutError) return { error: timedOut(engine), again: false, waitMs: null };
     const message = `The ${engine} engine could not be reached, or broke the connection.`;
+    const code = networkCode(thrown);
+    // Without a connection it has seen nothing of the answer. One that breaks may be what the answer does to it.
+    const options = { cause: new Error(code), uncounted: NO_CONNECTION.has(code) };
     return {
-      error: new TransientError('engine_unreachable', message, { cause: new Error(networkCode(thrown)) }),
+      error: new TransientError('engine_unreachable', message, options),
       again: true,
       waitMs: null,
     };
@@ -144,7 +147,7 @@ function judgeAnswer(engine: Engine, thrown: StatusError, key: string): Verdict 
   if (thrown.code === 'insufficient_quota') {
     const message = `The ${engine} engine's quota is used up; the operator has to look at its plan.`;
     return {
-      error: new TransientError('engine_quota', message, { retryAfter: 300, ...options }),
+      error: new TransientError('engine_quota', message, { retryAfter: 300, ...options, uncounted: true }),
       again: false,
       waitMs,
     };
@@ -153,7 +156,9 @@ function judgeAnswer(engine: Engine, thrown: StatusError, key: string): Verdict 
     status === 429
       ? ['engine_rate_limited', `The ${engine} engine takes no more requests at the moment.`]
       : ['engine_unavailable', `The ${engine} engine failed (HTTP ${status}).`];
-  return { error: new TransientError(code, message, options), again: asked !== 'false', waitMs };
+  // What it has no time for is not at fault: it waits for as long as that takes.
+  const uncounted = status === 429;
+  return { error: new TransientError(code, message, { ...options, uncounted }), again: asked !== 'false', waitMs };
 }
 
 export function timedOut(engine: Engine): TransientError {
@@ -164,6 +169,16 @@ export function timedOut(engine: Engine): TransientError {
 export function brokenAnswer(engine: Engine): TransientError {
   return new TransientError('engine_broken_answer', `The ${engine} engine sent something that cannot be read.`);
 }
+
+/** What a connection that was never made fails with. */
+const NO_CONNECTION: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** The innermost error's code or name, e.g. ECONNREFUSED: its message may name addresses. */
 function networkCode(thrown: Error): string {

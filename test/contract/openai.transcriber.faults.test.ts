@@ -67,10 +67,28 @@ describe('when the endpoint misbehaves', () => {
     expect((await engines.forTest().transcribe(request())).text).not.toBe('');
   });
 
-  it('fails with an error that may pass when nobody listens', async () => {
-    const made = engines.forTest({ OPENAI_BASE_URL: 'http://127.0.0.1:1/v1', OPENAI_MAX_RETRIES: '0' });
-    expect(await failureOf(made.transcribe(request()))).toMatchObject({ code: 'engine_unreachable', retryable: true });
-  });
+  it.each(['http://127.0.0.1:1/v1', 'http://nobody.invalid/v1'])(
+    'fails with an error that may pass, and costs the answer nothing, when nobody listens at %s',
+    async (OPENAI_BASE_URL) => {
+      const made = engines.forTest({ OPENAI_BASE_URL, OPENAI_MAX_RETRIES: '0' });
+      const error = await failureOf(made.transcribe(request()));
+      expect(error).toMatchObject({ code: 'engine_unreachable', retryable: true, uncounted: true });
+    },
+  );
+
+  it.each([
+    ['takes no more requests', rateLimited({ 'retry-after': '120' }), true],
+    ['has used up its quota', { does: 'fail' as const, status: 429, code: 'insufficient_quota' }, true],
+    ['fails', serverError, false],
+    ['breaks the connection', { does: 'cut' as const }, false],
+  ])(
+    'counts an attempt at an endpoint that %s where the answer may be at fault',
+    async (_what, behaviour, uncounted) => {
+      engines.server.script(behaviour);
+      const made = engines.forTest({ OPENAI_MAX_RETRIES: '0' });
+      expect(await failureOf(made.transcribe(request()))).toMatchObject({ retryable: true, uncounted });
+    },
+  );
 
   it.each(['hang', 'stall'] as const)('ends a request that runs into OPENAI_TIMEOUT_S (%s)', async (does) => {
     engines.server.script({ does });

@@ -14,6 +14,10 @@ async function start(environment: Record<string, string>): Promise<void> {
   alice = await running.service.user('alice');
 }
 afterEach(() => running.stop());
+const service = () => running.service;
+
+const TEXT =
+  'The nightly import failed twice a week, so I traced it, found a lock that two jobs shared, and split it in two.';
 
 /** Sends an answer, and gives back its id. */
 async function send(session: string, question: string): Promise<string> {
@@ -34,6 +38,34 @@ describe('an engine that fails again and again', () => {
       expect(answer.transcript).toMatch(/Dashwood/i);
       expect(running.engine.requests).toHaveLength(FAILURES);
     }
+  });
+
+  it('scores, once it is back, what it was not asked for meanwhile, and what it failed on when that is sent again', async () => {
+    await start({ SCORER: 'openai', STAGE_ATTEMPTS: '1', OPENAI_REST_S: '0.3' });
+    const { engine } = running;
+    const session = await alice.session();
+    const write = (question: string) =>
+      alice.post(`/api/text-answer/${session}/${question}`, { text: `${TEXT} That was ${question}.` });
+    const upload = async (question: string): Promise<Json> => {
+      const { body } = await alice.get(`/api/uploads?session_id=${session}`);
+      return (body.items as Json[]).find((item) => item.question_id === question);
+    };
+    for (let i = 0; i < FAILURES; i++) {
+      await write(`failed-${i}`);
+      await eventually(async () => expect((await upload(`failed-${i}`)).status).toBe('failed'));
+    }
+    await write('waits');
+    await eventually(async () => {
+      const { body } = await alice.get(`/api/uploads/${(await upload('waits')).upload_id}`);
+      expect(body.stages[0].history[0]).toMatchObject({ outcome: 'retry', error: { code: 'engine_circuit_open' } });
+    });
+    engine.otherwise({ does: 'answer' });
+    const scored = (answer: Json) => answer.score !== null;
+    await alice.answer(session, 'waits', scored);
+    expect((await alice.answer(session, 'failed-0', () => true)).score).toBeNull();
+    expect((await write('failed-0')).body).toMatchObject({ status: 'completed' });
+    await alice.answer(session, 'failed-0', scored);
+    expect((await service().rows(session)).filter(({ state }) => state === 'committed')).toHaveLength(FAILURES + 1);
   });
 
   it('costs an answer that it is not asked for no attempt, however often that is, and has it when it is back', async () => {
