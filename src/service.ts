@@ -12,7 +12,7 @@ import { AppError } from './common/app-error.js';
 import { HealthRegistry } from './common/health.js';
 import { configureHttp } from './common/http-setup.js';
 import { Log, NestLog } from './common/logging.js';
-import { Config } from './config/config.js';
+import { Config, ConfigError } from './config/config.js';
 import { startEmbedded } from './embedded/embedded.js';
 import { buildOpenApi } from './ops/openapi.js';
 import { serveDocs } from './ops/docs.js';
@@ -55,7 +55,9 @@ export async function startService(role: Role, config: Config): Promise<Service>
     await app.init();
     await ensureIndexes(app.get<Connection>(getConnectionToken()));
     const port = role === 'worker' ? config.WORKER_PORT : config.PORT;
-    await app.listen(port, config.HOST);
+    await app.listen(port, config.HOST).catch((error: NodeJS.ErrnoException) => {
+      throw listenFault(error, role === 'worker' ? 'WORKER_PORT' : 'PORT') ?? error;
+    });
     const address = app.getHttpServer().address() as AddressInfo;
     const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
     const url = `http://${host}:${address.port}`;
@@ -112,4 +114,17 @@ async function stopApp(app: NestExpressApplication, role: Role, config: Config, 
   await Promise.all([closed, app.close()]);
   clearTimeout(late);
   log.pino.info({ pid: process.pid }, 'Stopped');
+}
+
+/** What whoever starts it can put right. */
+function listenFault({ code, message }: NodeJS.ErrnoException, port: string): ConfigError | null {
+  const wrong: Record<string, string> = {
+    EADDRINUSE: `${port}: is in use by another process`,
+    EACCES: `${port}: this user may not listen there`,
+    EADDRNOTAVAIL: 'HOST: is no address of this machine',
+    ENOTFOUND: 'HOST: is not known',
+    EAI_AGAIN: 'HOST: is not known',
+  };
+  const fault = wrong[code ?? ''];
+  return fault === undefined ? null : new ConfigError([`${fault} (${message})`]);
 }

@@ -65,7 +65,8 @@ export class AnswersService {
       const received = await this.form.receive(request, response, incoming(session, questionId));
       const { staged } = received;
       const accepted = await this.take(session, staged, received.fields, request, beginning);
-      if (claim) await this.idempotency.complete(claim, staged.sha256, { status: 200, body: accepted });
+      const content = contentOf(staged, received.fields['language']);
+      if (claim) await this.idempotency.complete(claim, content, { status: 200, body: accepted }, sessionId);
       else if (beginning) response.setHeader('Idempotency-Replayed', 'true');
       return accepted;
     } catch (error) {
@@ -85,7 +86,7 @@ export class AnswersService {
   ): Promise<UploadAccepted> {
     const language = await this.check(staged, fields, request);
     if (beginning?.earlier) {
-      if (beginning.earlier.fingerprint !== staged.sha256) {
+      if (beginning.earlier.fingerprint !== contentOf(staged, language)) {
         await this.intake.discard(staged, { code: 'idempotency_key_reused', message: otherContent().message });
         throw otherContent();
       }
@@ -209,6 +210,11 @@ export class AnswersService {
       );
     return session;
   }
+}
+
+/** What an `Idempotency-Key` stands for: the bytes, and the language that was named with them. */
+function contentOf({ sha256 }: Staged, language: unknown): string {
+  return typeof language === 'string' && language ? `${sha256} ${language}` : sha256;
 }
 
 function incoming(session: AskedSession, questionId: string): Incoming {

@@ -19,10 +19,11 @@ export function digestIssue(field: unknown, header: string | undefined, actual: 
   }
   if (header === undefined) return null;
   const loc = ['header', 'repr-digest'];
-  const digest = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]+={0,2}):/.exec(header)?.[1];
-  // Other algorithms may stand beside it or alone: RFC 9530 lets a recipient ignore what it does not know.
-  if (digest === undefined)
-    return /(?:^|,)\s*sha-256=/.test(header) ? valueIssue(loc, 'sha-256 must be :base64:', header) : null;
+  const members = header.split(',').map((member) => /^\s*([\w*.-]+)=:([A-Za-z0-9+/]*={0,2}):\s*$/.exec(member));
+  if (members.some((member) => member === null)) return valueIssue(loc, 'must be a list of algorithm=:base64:', header);
+  // The last of a name counts (RFC 8941). Other algorithms may stand beside it or alone: RFC 9530 lets a recipient ignore what it does not know.
+  const digest = members.findLast((member) => member?.[1]?.toLowerCase() === 'sha-256')?.[2];
+  if (digest === undefined) return null;
   const claimed = Buffer.from(digest, 'base64').toString('hex');
   return claimed === actual ? null : valueIssue(loc, `the file that arrived has sha256 ${actual}`, header);
 }

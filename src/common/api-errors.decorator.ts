@@ -27,6 +27,7 @@ const ERRORS: Record<number, Documented> = {
     example: 'Too many uploads: at most 60 a minute.',
     headers: retryAfter,
   },
+  500: { description: 'A fault of the service, which its log tells of by this id', example: 'Internal Server Error' },
   502: { description: 'An upstream service failed', example: 'The transcription service failed' },
   503: {
     description: 'Not available at the moment',
@@ -45,8 +46,9 @@ export function documentedError(status: number) {
   const documented = ERRORS[status];
   if (!documented) throw new RangeError(`No documentation for errors with status ${status}`);
   const { description, example, headers } = documented;
+  const [name, more] = status === 500 ? ['UnexpectedError', { correlation_id: 'f3b1c2d4' }] : ['HTTPError', {}];
   const content = {
-    'application/json': { schema: { $ref: '#/components/schemas/HTTPError' }, example: { detail: example } },
+    'application/json': { schema: { $ref: `#/components/schemas/${name}` }, example: { detail: example, ...more } },
   };
   return { description, headers, content };
 }

@@ -16,9 +16,14 @@ const TEXT_TYPE = /^(?:text\/|application\/x-www-form-urlencoded)/i;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
+/** Stands for a body with which something is wrong: the validation pipe says so to who wants a body, and nobody else cares. */
+export class BrokenBody {
+  constructor(readonly fault: unknown) {}
+}
+
 /**
- * Parses JSON bodies; what is wrong with one is answered as FastAPI does: 422 `json_invalid`, 400 if it is no UTF-8, and 413
- * over 1 MiB. A body that is called text stays one, so that validation can say that it is not what was wanted.
+ * Parses JSON bodies; what is wrong with one is answered as FastAPI does where a body is wanted: 422 `json_invalid`, 400 if it is
+ * no UTF-8, and 413 over 1 MiB. A body that is called text stays one, so that validation can say that it is not what was wanted.
  */
 export function jsonBody(): RequestHandler {
   const read = raw({ limit: JSON_BODY_LIMIT_BYTES, type: () => true });
@@ -37,10 +42,10 @@ export function jsonBody(): RequestHandler {
       if (!(bytes instanceof Buffer) || bytes.length === 0) return next();
       try {
         request.body = isJson ? parsed(bytes) : bytes.toString();
-        next();
       } catch (fault) {
-        next(fault);
+        request.body = new BrokenBody(fault);
       }
+      next();
     });
   };
 }

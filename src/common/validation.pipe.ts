@@ -2,6 +2,7 @@ import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
 import { validate, type ValidationError as Fault } from 'class-validator';
 import { ValidationError } from './app-error.js';
+import { BrokenBody } from './json-body.middleware.js';
 import { issuesOf } from './validation-issues.js';
 
 /** Types that are no DTO: Nest hands these over as they are, or another pipe converts them. */
@@ -15,6 +16,7 @@ const PLAIN_TYPES = new Set<unknown>([String, Number, Boolean, Array, Object, Bu
 export class ValidationPipe implements PipeTransform<unknown, Promise<unknown>> {
   async transform(value: unknown, { type, metatype }: ArgumentMetadata): Promise<unknown> {
     if (type === 'custom' || metatype === undefined || PLAIN_TYPES.has(metatype)) return value;
+    if (value instanceof BrokenBody) throw value.fault;
     const place = type === 'param' ? 'path' : type;
     if (value === undefined && place === 'body') {
       throw ValidationError.at(['body'], 'missing', 'Field required');

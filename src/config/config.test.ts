@@ -84,6 +84,28 @@ describe('the settings', () => {
     expect(faultsOf({ MONGODB_URI: 'mongodb://' })).toHaveLength(1);
   });
 
+  it.each([
+    ['REDIS_URL', 'redis://:hunter#2@redis.internal:6379'],
+    ['REDIS_URL', 'redis://:hunter/2@redis.internal:6379'],
+    ['MONGODB_URI', 'mongodb://app:p/hunter2@host/x'],
+    ['MONGODB_URI', 'mongodb://app:hunter%2@host/x'],
+    ['MONGODB_URI', 'mongodb://host/?hunter2=1'],
+    ['MONGODB_DB', 'hunter 2$.'],
+    ['JWT_JWKS_URL', 'https://:::hunter2'],
+    ['CORS_ORIGINS', 'https://a.example,hunter2'],
+    ['CORS_ORIGINS', '*.hunter2.example'],
+    ['CORS_ORIGINS', 'https://a.example/hunter2'],
+  ])('refuse a %s that nothing could be done with, such as %s, without repeating it', (name, value) => {
+    const faults = faultsOf({ [name]: value });
+    expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name}: must be `))]);
+    expect(faults[0]).not.toContain('hunter');
+  });
+
+  it('take origins as browsers send them', () => {
+    const given = 'http://a.example/,https://B.example:443,*';
+    expect(loadConfig({ CORS_ORIGINS: given }).CORS_ORIGINS).toEqual(['http://a.example', 'https://b.example', '*']);
+  });
+
   describe('in production', () => {
     it('are complete with MongoDB, Redis and a key', () => {
       expect(loadConfig(production).NODE_ENV).toBe('production');

@@ -1,3 +1,5 @@
+import { mongo } from 'mongoose';
+
 /** One environment variable: how its text becomes a value. `parse` throws a `RangeError` that says what is wanted, never what was given. */
 export interface Variable<T> {
   readonly parse: (text: string) => T;
@@ -72,14 +74,35 @@ export const oneOf = <T extends string>(fallback: T, values: readonly T[], about
     about,
   );
 
-export const list = (fallback: string[], about: string): Variable<string[]> =>
+/** Text of a form, `wanted` in words. */
+export const like = (fallback: string, form: RegExp, wanted: string, about: string): Variable<string> =>
+  variable(
+    (value) => {
+      if (!form.test(value)) throw new RangeError(`must be ${wanted}`);
+      return value;
+    },
+    fallback,
+    'text',
+    about,
+  );
+
+/** Origins as browsers send them: scheme, host and port. */
+export const origins = (about: string): Variable<string[]> =>
   variable(
     (value) =>
       value
         .split(',')
         .map((item) => item.trim())
-        .filter(Boolean),
-    fallback,
+        .filter(Boolean)
+        .map((item) => {
+          if (item === '*') return item;
+          const { origin, href } = URL.canParse(item) ? new URL(item) : { origin: null, href: '' };
+          // Of a scheme without hosts it is the text `null`.
+          if (origin === null || href !== `${origin}/`)
+            throw new RangeError('must be * or origins such as https://app.example.com, without a path');
+          return origin;
+        }),
+    [],
     'comma-separated',
     about,
   );
@@ -97,9 +120,9 @@ export const url = (protocols: string[], about: string, options?: Options): Vari
   variable<string | null>(
     (value) => {
       const wanted = `must be a URL that starts with ${protocols.map((p) => `${p}://`).join(' or ')}`;
-      // A replica set's list of hosts is no URL to the WHATWG parser: only the scheme and that something follows is checked.
       const match = /^([a-z][a-z0-9+]*):\/\/\S+$/.exec(value);
       if (!match || !protocols.includes(match[1] ?? '')) throw new RangeError(wanted);
+      if (!isUsable(value)) throw new RangeError(`${wanted}, with / # @ : % of a password percent-encoded`);
       return value;
     },
     null,
@@ -107,3 +130,14 @@ export const url = (protocols: string[], about: string, options?: Options): Vari
     about,
     options,
   );
+
+/** A replica set's list of hosts is no URL to the WHATWG parser: MongoDB's own reads it, and connects to nothing. */
+function isUsable(value: string): boolean {
+  if (!value.startsWith('mongodb')) return URL.canParse(value);
+  try {
+    new mongo.MongoClient(value);
+    return true;
+  } catch {
+    return false;
+  }
+}

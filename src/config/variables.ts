@@ -1,4 +1,4 @@
-import { flag, int, list, number, oneOf, optional, optionalInt, seconds, text, url } from './variable.js';
+import { flag, int, like, number, oneOf, optional, optionalInt, origins, seconds, text, url } from './variable.js';
 
 /** Every environment variable that Vivavoce reads. The README's table and `.env.example` are made from this list. */
 export const variables = {
@@ -24,7 +24,12 @@ export const variables = {
   MONGODB_URI: url(['mongodb', 'mongodb+srv'], 'MongoDB. Unset on a laptop: an embedded one is started.', {
     secret: true,
   }),
-  MONGODB_DB: text('vivavoce', 'Database name.'),
+  MONGODB_DB: like(
+    'vivavoce',
+    /^[^/\\. "$*<>:|?]{1,63}$/,
+    'a name that MongoDB takes: 63 characters at most, none of / \\ . " $',
+    'Database name.',
+  ),
   REDIS_URL: url(
     ['redis', 'rediss'],
     'Redis. Unset on a laptop, with REDIS_HOST unset too: an embedded one is started.',
@@ -58,7 +63,7 @@ export const variables = {
   JWT_JWKS_URL: url(['https', 'http'], 'Where the public keys of RS256 and ES256 tokens are.'),
   JWT_ISSUER: optional('Issuer that a token must name, checked when set.'),
   JWT_AUDIENCE: optional('Audience that a token must name, checked when set.'),
-  CORS_ORIGINS: list([], 'Origins whose pages may call the API; * for all.'),
+  CORS_ORIGINS: origins('Origins whose pages may call the API; * for all.'),
   TRUST_PROXY: int(0, 0, 10, 'proxies', 'How many proxies in front add X-Forwarded-For.'),
 
   MAX_UPLOAD_MB: int(50, 1, 2048, 'MiB', 'Largest audio in a single request.'),

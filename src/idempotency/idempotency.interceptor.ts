@@ -4,7 +4,7 @@ import type { Request, Response } from 'express';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { User } from '../auth/user.js';
 import { Log } from '../common/logging.js';
-import { type Claim, Idempotency, otherContent } from './idempotency.js';
+import { Idempotency, otherContent } from './idempotency.js';
 
 /** Carries a request with a JSON body out once per `Idempotency-Key`; without the header it does nothing. */
 @Injectable()
@@ -43,12 +43,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
       throw error;
     }
     // The work is done: that its answer could not be remembered must not turn it into a failure.
-    await this.quietly('complete', this.remember(claim, fingerprint, response.statusCode, body));
+    const told = { status: response.statusCode, body };
+    await this.quietly('complete', this.idempotency.complete(claim, fingerprint, told, sessionOf(request, body)));
     return body;
-  }
-
-  private remember(claim: Claim, fingerprint: string, status: number, body: unknown): Promise<boolean> {
-    return this.idempotency.complete(claim, fingerprint, { status, body });
   }
 
   private async quietly(step: string, work: Promise<unknown>): Promise<void> {
@@ -58,6 +55,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
       this.log.warn({ err: error, step }, 'Idempotency record could not be written');
     }
   }
+}
+
+/** The session that a request was about, or made. */
+function sessionOf({ path, params }: Request, body: unknown): string | null {
+  const named = params['session_id'] ?? (path === '/api/sessions' ? (body as { id?: unknown } | undefined)?.id : null);
+  return typeof named === 'string' ? named : null;
 }
 
 /** SHA-256 of a JSON value, the same for every order of its keys. */

@@ -34,6 +34,8 @@ interface Row {
   _id: string;
   user_id: string;
   route: string;
+  /** The session that its answer tells of, with which it is erased. */
+  session_id?: string | null;
   state: 'in_flight' | 'done';
   token: string;
   lease_until: Date;
@@ -98,12 +100,20 @@ export class Idempotency implements OnModuleInit {
     return result.modifiedCount === 1;
   }
 
-  /** Keeps the answer. False if another request has taken the key over meanwhile; then that one's answer counts. */
-  async complete({ id, token }: Claim, fingerprint: string, response: StoredResponse): Promise<boolean> {
-    const { status, body } = response;
+  /**
+   * Keeps the answer. False if another request has taken the key over meanwhile; then that one's answer counts.
+   *
+   * @param sessionId the session that it tells of
+   */
+  async complete(
+    { id, token }: Claim,
+    fingerprint: string,
+    { status, body }: StoredResponse,
+    sessionId: string | null = null,
+  ): Promise<boolean> {
     const result = await this.rows().updateOne(
       { _id: id, token, state: 'in_flight' },
-      { $set: { state: 'done', fingerprint, status, body: JSON.stringify(body ?? null) } },
+      { $set: { state: 'done', session_id: sessionId, fingerprint, status, body: JSON.stringify(body ?? null) } },
     );
     return result.modifiedCount === 1;
   }
@@ -111,6 +121,11 @@ export class Idempotency implements OnModuleInit {
   /** Forgets a request that failed, so that the next one with its key is tried afresh. */
   async release({ id, token }: Claim): Promise<void> {
     await this.rows().deleteOne({ _id: id, token, state: 'in_flight' });
+  }
+
+  /** Forgets what was answered about a session: it says what was in it, and that something is there which is not. */
+  async eraseSession(userId: string, sessionId: string): Promise<void> {
+    await this.rows().deleteMany({ user_id: userId, session_id: sessionId });
   }
 
   /** Forgets all keys of a user; returns how many. */
@@ -143,7 +158,7 @@ export class Idempotency implements OnModuleInit {
     // MongoDB removes expired rows about once a minute, and some engines never.
     const abandoned = row.state === 'in_flight' && row.lease_until <= now;
     if (abandoned || row.expires_at <= now) {
-      const unset = { fingerprint: 1, status: 1, body: 1 } as const;
+      const unset = { session_id: 1, fingerprint: 1, status: 1, body: 1 } as const;
       const taken = await this.rows().updateOne(
         { _id: id, token: row.token, state: row.state },
         { $set: fresh, $unset: unset },

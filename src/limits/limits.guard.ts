@@ -1,12 +1,16 @@
 import { applyDecorators, type CanActivate, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { type LimitName, Limits, rateLimitHeaders } from './limits.js';
 
 const UPLOAD_LIMIT = 'limits:upload';
+/** Marks an operation in the raw document, which is taken out again in the finished one. */
+export const LIMITED_EXTENSION = 'x-limited';
 
 /** The route begins an upload: it counts against `UPLOADS_PER_MINUTE`, before its body is read. */
-export const UploadLimit = () => applyDecorators(SetMetadata(UPLOAD_LIMIT, true));
+export const UploadLimit = () =>
+  applyDecorators(SetMetadata(UPLOAD_LIMIT, true), ApiExtension(LIMITED_EXTENSION, true));
 
 /** Refuses with 429 who did too much in this minute. Global, after the guard that knows the user. */
 @Injectable()

@@ -152,13 +152,18 @@ function judgeAnswer(engine: Engine, thrown: StatusError, key: string): Verdict 
       waitMs,
     };
   }
-  const [code, message]: [string, string] =
-    status === 429
-      ? ['engine_rate_limited', `The ${engine} engine takes no more requests at the moment.`]
-      : ['engine_unavailable', `The ${engine} engine failed (HTTP ${status}).`];
-  // What it has no time for is not at fault: it waits for as long as that takes.
-  const uncounted = status === 429;
-  return { error: new TransientError(code, message, { ...options, uncounted }), again: asked !== 'false', waitMs };
+  const again = asked !== 'false';
+  // One that has no time for it at the moment finds no fault with it: it waits for as long as that takes.
+  if (status === 429) {
+    const message = `The ${engine} engine takes no more requests at the moment.`;
+    return {
+      error: new TransientError('engine_rate_limited', message, { ...options, uncounted: true }),
+      again,
+      waitMs,
+    };
+  }
+  const message = `The ${engine} engine failed (HTTP ${status}).`;
+  return { error: new TransientError('engine_unavailable', message, options), again, waitMs };
 }
 
 export function timedOut(engine: Engine): TransientError {

@@ -1,12 +1,13 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { PUBLIC_EXTENSION } from '../auth/auth.decorators.js';
 import { documentedError } from '../common/api-errors.decorator.js';
+import { LIMITED_EXTENSION } from '../limits/limits.guard.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
 
-/** The schemas that FastAPI puts into every document, word for word, and the one of all other errors. */
+/** The schemas that FastAPI puts into every document, word for word, and those of all other errors. */
 const ERROR_SCHEMAS = {
   HTTPValidationError: {
     properties: {
@@ -33,7 +34,25 @@ const ERROR_SCHEMAS = {
     required: ['detail'],
     title: 'HTTPError',
   },
+  UnexpectedError: {
+    properties: {
+      detail: { type: 'string', title: 'Detail' },
+      correlation_id: { type: 'string', title: 'Correlation Id' },
+    },
+    type: 'object',
+    required: ['detail'],
+    title: 'UnexpectedError',
+  },
 };
+
+/** Headers of RateLimit (IETF httpapi-ratelimit-headers). */
+const RATE_LIMIT_HEADERS = {
+  'RateLimit-Policy': { description: 'Quota and window in seconds.', schema: { type: 'string' } },
+  RateLimit: { description: 'What is left, and seconds until it is whole again.', schema: { type: 'string' } },
+} as const;
+const REPLAYED_HEADERS = {
+  'Idempotency-Replayed': { description: '`true` where an earlier answer is given again.', schema: { type: 'string' } },
+} as const;
 
 /** Makes of Nest's document one that FastAPI could have written, valid against OpenAPI 3.1. */
 export function finishDocument(document: OpenAPIObject): OpenAPIObject {
@@ -57,6 +76,7 @@ function finishOperation(operation: Operation, path: string, method: string): vo
     // A limit of requests may be set, and the database may be away.
     for (const status of [401, 429, 503]) addError(operation, status);
   }
+  addError(operation, 500);
   delete extensions[PUBLIC_EXTENSION];
   const parameters = operation.parameters ?? [];
   // Clients that are generated take them in this order.
@@ -68,7 +88,12 @@ function finishOperation(operation: Operation, path: string, method: string): vo
   // Percent-encoding that is none; bytes that are no UTF-8, nested beyond reason, or too many.
   if (takesJson || parameters.some((parameter) => 'in' in parameter && parameter.in === 'path'))
     addError(operation, 400);
-  if (takesJson) addError(operation, 413);
+  // Larger than is read; with a Content-Encoding that is not known.
+  if (takesJson) for (const status of [413, 415]) addError(operation, status);
+  if (parameters.some((parameter) => 'name' in parameter && parameter.name === 'Idempotency-Key'))
+    addHeaders(operation, /^2/, REPLAYED_HEADERS);
+  if (extensions[LIMITED_EXTENSION] !== undefined) addHeaders(operation, /^2|^429/, RATE_LIMIT_HEADERS);
+  delete extensions[LIMITED_EXTENSION];
   const hasInput = parameters.length > 0 || operation.requestBody !== undefined;
   if (hasInput) operation.responses['422'] ??= validationResponse(operation);
 }
@@ -81,6 +106,17 @@ function placeIn(path: string, parameter: object): number {
 
 function addError(operation: Operation, status: number): void {
   operation.responses[String(status)] ??= documentedError(status);
+}
+
+function addHeaders(
+  operation: Operation,
+  statuses: RegExp,
+  headers: typeof RATE_LIMIT_HEADERS | typeof REPLAYED_HEADERS,
+) {
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (response && statuses.test(status) && !('$ref' in response))
+      response.headers = { ...response.headers, ...headers };
+  }
 }
 
 /** FastAPI's way: function name and path with everything that is no word character replaced, then the method. */

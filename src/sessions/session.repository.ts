@@ -4,7 +4,7 @@ import { InjectConnection } from '@nestjs/mongoose';
 import DataLoader from 'dataloader';
 import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
-import { ConflictError, NotFoundError } from '../common/app-error.js';
+import { AppError, ConflictError, NotFoundError } from '../common/app-error.js';
 import { correlationId } from '../common/correlation.js';
 import { GroupCommit } from '../common/group-commit.js';
 import { nativeCollection } from '../common/mongo-collection.js';
@@ -22,6 +22,10 @@ export type AskedSession = Pick<
   InterviewSession,
   'key' | 'user_id' | 'session_id' | 'language' | 'retain_audio' | 'erasing_since' | 'answered' | 'answers'
 > & { questions: Pick<Question, 'id'>[] };
+
+/** A page of sessions ends with the one that passes this. */
+const PAGE_BYTES = 4 * 2 ** 20;
+const LISTED_AT_ONCE = 20;
 
 type CurrentTakes = Pick<InterviewSession, 'key' | 'erasing_since'> & Partial<Pick<InterviewSession, 'answers'>>;
 
@@ -132,27 +136,42 @@ export class SessionRepository {
     try {
       await this.writes.insert(row);
     } catch (error) {
-      if (isDuplicateKey(error)) throw new ConflictError('session_exists', 'A session with this id exists already');
-      throw error;
+      if (!isDuplicateKey(error)) throw error;
+      if (await this.isBeingErased(session.user_id, session.session_id)) {
+        const message = 'The session with this id is being erased; please try again in a moment';
+        throw new AppError('conflict', 'session_erasing', message, { retryable: true, retryAfter: 5 });
+      }
+      throw new ConflictError('session_exists', 'A session with this id exists already');
     }
     return row;
   }
 
-  /** Newest first. `before`: only sessions older than this one's `_id`. */
-  async list(userId: string, limit: number, before?: string): Promise<InterviewSession[]> {
-    return (
-      this.sessions
+  /**
+   * Newest first, as many as there are, up to `limit` or some MiB of them: sessions may be large, and a page is held as a whole.
+   *
+   * @param before only sessions older than this one's `_id`
+   * @returns whether there are `more` behind them, too
+   */
+  async list(userId: string, limit: number, before?: string): Promise<{ sessions: InterviewSession[]; more: boolean }> {
+    const found = this.sessions
+      .find({
+        user_id: userId,
         // Without a key it is another service's, until it is adopted.
-        .find({
-          user_id: userId,
-          key: { $exists: true },
-          ...(before ? { _id: { $lt: new mongo.ObjectId(before) } } : {}),
-        })
-        .sort({ _id: -1 })
-        .limit(limit)
-        .toArray()
-        .then((found) => found.filter((session) => !session.erasing_since))
-    );
+        key: { $exists: true },
+        erasing_since: { $exists: false },
+        ...(before ? { _id: { $lt: new mongo.ObjectId(before) } } : {}),
+      })
+      .sort({ _id: -1 })
+      .limit(limit + 1)
+      .batchSize(LISTED_AT_ONCE);
+    const sessions: InterviewSession[] = [];
+    let bytes = 0;
+    for await (const session of found) {
+      if (sessions.length === limit || bytes > PAGE_BYTES) return { sessions, more: true };
+      bytes += mongo.BSON.calculateObjectSize(session);
+      sessions.push(session);
+    }
+    return { sessions, more: false };
   }
 
   /**

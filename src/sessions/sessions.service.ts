@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { cursorId } from '../common/cursor.js';
 import { Log } from '../common/logging.js';
+import { Idempotency } from '../idempotency/idempotency.js';
 import { UploadEraser } from '../uploads/upload.eraser.js';
 import { SessionRepository } from './session.repository.js';
 import type { InterviewSession } from './session.schema.js';
@@ -13,8 +14,11 @@ export class SessionsService {
   constructor(
     private readonly sessions: SessionRepository,
     private readonly eraser: UploadEraser,
+    idempotency: Idempotency,
     private readonly log: Log,
-  ) {}
+  ) {
+    eraser.also((userId, sessionId) => idempotency.eraseSession(userId, sessionId));
+  }
 
   /** @throws ConflictError when the user has a session of that id already */
   async create(userId: string, input: CreateSession): Promise<SessionView> {
@@ -48,11 +52,10 @@ export class SessionsService {
   }
 
   async list(userId: string, limit: number, cursor?: string): Promise<SessionPage> {
-    const found = await this.sessions.list(userId, limit + 1, cursorId(cursor));
-    const page = found.slice(0, limit);
+    const { sessions, more } = await this.sessions.list(userId, limit, cursorId(cursor));
     return {
-      items: page.map(sessionView),
-      next_cursor: found.length > limit ? (page.at(-1)?._id.toHexString() ?? null) : null,
+      items: sessions.map(sessionView),
+      next_cursor: more ? (sessions.at(-1)?._id.toHexString() ?? null) : null,
     };
   }
 

@@ -20,6 +20,7 @@ export async function sendAudio(audio: ReadableAudio, request: Request, response
   }
   const range = rangeOf(request, audio.size, etag);
   if (range === 'unsatisfiable') {
+    withoutAudio(response);
     response.set('Content-Range', `bytes */${audio.size}`);
     response.status(416).json({ detail: 'Requested range not satisfiable' });
     return;
@@ -36,7 +37,7 @@ export async function sendAudio(audio: ReadableAudio, request: Request, response
     await once(bytes, 'readable');
   } catch (error) {
     // What fails before the first byte is an error like any other.
-    for (const name of response.getHeaderNames()) if (OF_AUDIO.has(name)) response.removeHeader(name);
+    withoutAudio(response);
     throw error;
   }
   // Who leaves in the middle has heard enough; what breaks then can be told by nothing but the end of the connection.
@@ -52,6 +53,10 @@ const OF_AUDIO = new Set([
   'etag',
 ]);
 
+function withoutAudio(response: Response): void {
+  for (const name of response.getHeaderNames()) if (OF_AUDIO.has(name)) response.removeHeader(name);
+}
+
 /** The one range that is asked for; null for the whole. Several at once are answered with the whole, as RFC 9110 allows. */
 function rangeOf(
   request: Request,
@@ -60,6 +65,9 @@ function rangeOf(
 ): { start: number; end: number } | 'unsatisfiable' | null {
   const condition = request.get('if-range');
   if (condition !== undefined && condition !== etag) return null;
+  // One that ends before it begins is none (RFC 9110, 14.1.1).
+  const ends = /^bytes=\s*(\d+)-(\d+)\s*$/.exec(request.get('range') ?? '');
+  if (ends && BigInt(ends[2]!) < BigInt(ends[1]!)) return null;
   const ranges = request.range(size, { combine: true });
   if (ranges === -1) return 'unsatisfiable';
   if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return null;

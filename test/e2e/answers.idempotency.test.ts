@@ -39,6 +39,31 @@ describe('an upload with an Idempotency-Key', () => {
     await clean();
   });
 
+  it('sent again with another language is a 409', async () => {
+    const german = { ...key('tongue'), fields: { language: 'de' } };
+    expect((await alice.upload(session, 'q1', WEBM, key('tongue'))).status).toBe(200);
+    expect((await alice.upload(session, 'q1', WEBM, german)).status).toBe(409);
+    await clean();
+  });
+
+  it('is an upload of its own once the session was erased: what was answered about it goes with it', async () => {
+    const made = () => alice.post('/api/sessions', { id: 'again', questions: [] }, key('make').headers);
+    const sent = () => alice.upload('again', 'q1', WEBM, key('send'));
+    const written = () => alice.post('/api/text-answer/again/q2', { text: 'An answer.' }, key('write').headers);
+    for (const times of [1, 2]) {
+      for (const request of [made, sent, written]) {
+        expect((await request()).headers.get('idempotency-replayed')).toBeNull();
+      }
+      const { body } = await alice.get('/api/transcription-status/again');
+      expect([times, body.summary.total]).toEqual([times, 2]);
+      expect((await sent()).headers.get('idempotency-replayed')).toBe('true');
+      await alice.delete('/api/sessions/again');
+      const kept = service.db.collection('idempotency_keys').find({ body: /again/ });
+      expect(await kept.toArray()).toEqual([]);
+    }
+    await clean();
+  });
+
   it('sent again with other bytes is a 409, and nothing of them is kept', async () => {
     const first = await alice.upload(session, 'q1', WEBM, key('three'));
     const other = await alice.upload(session, 'q1', OGG, key('three'));

@@ -87,7 +87,11 @@ describe('kept audio', () => {
     expect(part.bytes.equals(audio.subarray(10, 110))).toBe(true);
     const last = await bytesAt(alice, url, { range: 'bytes=-7' });
     expect(last.bytes.equals(audio.subarray(-7))).toBe(true);
-    expect((await bytesAt(alice, url, { range: 'bytes=99999999-' })).status).toBe(416);
+    const beyond = await bytesAt(alice, url, { range: 'bytes=99999999-' });
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${audio.length}`]);
+    expect(beyond.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(beyond.headers.get('content-disposition')).toBeNull();
+    expect((await bytesAt(alice, url, { range: 'bytes=5-2' })).status).toBe(200);
     expect((await bytesAt(alice, url, { range: 'bytes=0-9', 'if-range': '"another"' })).status).toBe(200);
     expect((await bytesAt(alice, url, { 'if-none-match': `"${body.sha256}"` })).status).toBe(304);
 

@@ -227,6 +227,11 @@ describe('a digest', () => {
     ['field sha256', { fields: { sha256: hex } }],
     ['header Repr-Digest', { headers: { 'repr-digest': repr(WEBM) } }],
     ['header Repr-Digest among others', { headers: { 'repr-digest': `sha-512=:AAAA:, ${repr(WEBM)}` } }],
+    ['header Repr-Digest in capitals', { headers: { 'repr-digest': repr(WEBM).replace('sha', 'SHA') } }],
+    [
+      'header Repr-Digest twice, the last of which counts',
+      { headers: { 'repr-digest': `${repr(PNG)}, ${repr(WEBM)}` } },
+    ],
     ['header Repr-Digest of an unknown kind', { headers: { 'repr-digest': 'id-crc=:AAAA:' } }],
   ])('that is right is taken: %s', async (_how, options) => {
     expect((await alice.upload(session, 'q1', WEBM, options)).status).toBe(200);
@@ -235,6 +240,12 @@ describe('a digest', () => {
   it.each([
     ['wrong field', ['body', 'sha256'], { fields: { sha256: '0'.repeat(64) } }],
     ['wrong header', ['header', 'repr-digest'], { headers: { 'repr-digest': repr(PNG) } }],
+    [
+      'wrong header in capitals',
+      ['header', 'repr-digest'],
+      { headers: { 'repr-digest': repr(PNG).replace('sha', 'SHA') } },
+    ],
+    ['header that is no list', ['header', 'repr-digest'], { headers: { 'repr-digest': 'garbage' } }],
     ['header that is no digest', ['header', 'repr-digest'], { headers: { 'repr-digest': 'sha-256=abc' } }],
     [
       'right field beside a wrong header',

@@ -49,6 +49,13 @@ describe('JSON bodies', () => {
   const postAs = (type: string, body: string | Uint8Array) =>
     call('/api/interviews', { method: 'POST', headers: { 'content-type': type }, body });
 
+  it('broken JSON is nothing to a route that wants none, or that is not there', async () => {
+    const broken = (method: string) => ({ method, headers: { 'content-type': 'application/json' }, body: '{bad' });
+    expect((await call('/api/nothing', broken('POST'))).status).toBe(404);
+    expect((await call('/api/interviews', broken('PUT'))).status).toBe(405);
+    expect((await call('/api/correlation', broken('POST'))).status).toBe(200);
+  });
+
   it.each(['text/plain', 'text/json', 'application/x-www-form-urlencoded'])(
     'JSON that is called %s is no object',
     async (type) => {

@@ -32,6 +32,17 @@ describe('the document of the whole API', () => {
     expect(lacksOf(document)).toEqual([]);
   });
 
+  it('tells of the headers that go with a limit, with a key, and of a fault of the service', () => {
+    const upload = document.paths['/api/upload-answer/{session_id}/{question_id}']?.post;
+    const headersOf = (status: string) =>
+      Object.keys((upload?.responses[status] as { headers: object }).headers).sort();
+    expect(headersOf('200')).toEqual(['Idempotency-Replayed', 'RateLimit', 'RateLimit-Policy']);
+    expect(headersOf('429')).toEqual(['RateLimit', 'RateLimit-Policy', 'Retry-After']);
+    for (const path of Object.values(document.paths))
+      for (const operation of Object.values(path)) expect(Object.keys(operation.responses)).toContain('500');
+    expect(JSON.stringify(document)).not.toContain('x-limited');
+  });
+
   it('has no pattern that a client in another language could not compile', () => {
     expect(JSON.stringify(document)).not.toMatch(/"pattern":"[^"]*\(\?[=!<]/);
   });

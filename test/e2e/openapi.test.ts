@@ -81,8 +81,8 @@ describe('/openapi.json', () => {
       expect.arrayContaining(['400', '401', '409', '413', '422', '429', '503']),
     );
     expect(statuses('/api/uploads/{upload_id}', 'get')).toEqual(expect.arrayContaining(['400', '401', '422', '503']));
-    expect(statuses('/api/me', 'get').sort()).toEqual(['200', '401', '429', '503']);
-    expect(statuses('/health/live', 'get')).toEqual(['200']);
+    expect(statuses('/api/me', 'get').sort()).toEqual(['200', '401', '429', '500', '503']);
+    expect(statuses('/health/live', 'get')).toEqual(['200', '500']);
   });
 
   it('lacks nothing that a reader would look for', () => {

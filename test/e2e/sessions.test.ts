@@ -165,6 +165,31 @@ describe('the list of sessions', () => {
     expect([seen, pages]).toEqual([ids, 3]);
   });
 
+  it('goes on behind a session that is being erased', async () => {
+    const frank = await service.user('frank');
+    for (let i = 0; i < 4; i++) await frank.session([], { id: `s${i}` });
+    const sessions = service.db.collection('interview_sessions');
+    await sessions.updateOne({ user_id: 'frank', session_id: 's2' }, { $set: { erasing_since: new Date() } });
+    const { body: first } = await frank.get('/api/sessions?limit=2');
+    expect(first.items.map((item: { id: string }) => item.id)).toEqual(['s3', 's1']);
+    const made = await frank.post('/api/sessions', { id: 's2', questions: [] });
+    expect([made.status, made.body.detail]).toEqual([409, expect.stringMatching(/is being erased/)]);
+    expect(made.headers.get('retry-after')).toBe('5');
+    const { body: second } = await frank.get(`/api/sessions?limit=2&cursor=${first.next_cursor}`);
+    expect([second.items.map((item: { id: string }) => item.id), second.next_cursor]).toEqual([['s0'], null]);
+  });
+
+  it('has shorter pages where the sessions are large', async () => {
+    const grace = await service.user('grace');
+    const question = (id: number) => ({ id: `q${id}`, text: 'x'.repeat(4000), model_answer: 'y'.repeat(9000) });
+    const questions = Array.from({ length: 75 }, (_, id) => question(id));
+    for (let i = 0; i < 7; i++) await grace.post('/api/sessions', { id: `s${i}`, questions });
+    const { body: first } = await grace.get('/api/sessions?limit=200');
+    expect(first.items).toHaveLength(5);
+    const { body: second } = await grace.get(`/api/sessions?limit=200&cursor=${first.next_cursor}`);
+    expect([second.items.map((item: { id: string }) => item.id), second.next_cursor]).toEqual([['s1', 's0'], null]);
+  });
+
   it('is empty for who has none', async () => {
     const { body } = await (await service.user('dave')).get('/api/sessions');
     expect(body).toEqual({ items: [], next_cursor: null });
