@@ -121,7 +121,7 @@ export const variables = {
     0,
     3600,
     's',
-    'How long the transcription endpoint is left alone after five failures in a row; then one attempt tries it.',
+    'How long an endpoint is left alone after five failures in a row; then one attempt tries it.',
   ),
   LOCAL_INTRA_THREADS: int(0, 0, 64, 'threads', 'Threads of the local model; 0 takes one per core, at most 4.'),
   LOCAL_MEMORY_LIMIT_MB: int(

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { MongooseModule } from '@nestjs/mongoose';
+import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { InterviewSession, InterviewSessionSchema } from './session.schema.js';
 import { SessionRepository } from './session.repository.js';
@@ -9,6 +10,7 @@ import { SessionsService } from './sessions.service.js';
   imports: [
     MongooseModule.forFeature([{ name: InterviewSession.name, schema: InterviewSessionSchema }]),
     UploadsModule,
+    IdempotencyModule,
   ],
   providers: [SessionRepository, SessionsService],
   exports: [SessionRepository, SessionsService],
