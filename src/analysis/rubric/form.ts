@@ -15,7 +15,9 @@ const stateOfThings = new Set(
 );
 
 const notPast = new Set(
-  'need feed seed speed indeed bed red shed agreed-upon hundred kindred based related'.split(' '),
+  'need feed seed speed indeed exceed succeed proceed embed bed red shed agreed-upon hundred kindred based related'.split(
+    ' ',
+  ),
 );
 
 /** True of a verb in the past, as far as its form tells. */

@@ -1,3 +1,4 @@
+import { isPast } from './form.js';
 import { isGrammar } from './text.js';
 import { isEveryday, plain, stemOf, tokenize } from './words.js';
 
@@ -23,11 +24,30 @@ export interface Question {
   tells: boolean;
 }
 
-const kinds: readonly (readonly [QuestionKind, RegExp])[] = [
+/** Asks for a story, wherever it stands in the question; what somebody did is asked for by `asksForDeeds` too. */
+const STORY = new RegExp(
   [
-    'experience',
-    /\b(?:tell (?:me|us) about (?!your(?:self| strength| weakness| background| career| hobb| goal| current))|share an? |describe an? (?!typical)|(?:a|one|any) (?:time|situation|moment|occasion|case)\b|have you ever|when did you|when (?:was|were) (?:the|you)|example of (?:when|a time|how you|something you)|what did you do|how did you|did you (?:ever|have)|most (?:challenging|difficult|proud)|proudest|biggest (?:achievement|accomplishment|failure|success|mistake))/,
-  ],
+    String.raw`(?<!\bwhat (?:can|could|do) you )\btell (?:me|us) about (?!your(?:self| strength| weakness| background| career| hobb| goal| current)|how\b|what\b|why\b)`,
+    String.raw`\bshare an?\b`,
+    String.raw`(?<!\bhow (?:would|do|will|should|can) you )\bdescribe an? (?!typical)`,
+    String.raw`\b(?:recall|remember|think of) (?:an?|one|the last)\b`,
+    String.raw`\b(?:an?|one|any) (?:time|moment|occasion) (?:(?:when|where|that|at which|on which) )?you\b`,
+    String.raw`\bhave you ever\b|\bdid you (?:ever|have)\b|\b(?:what|how|when) did you\b|\bwhen (?:was|were) (?:the|you)\b`,
+    String.raw`\bwhat (?:was|were) your (?:last|first|best|worst|hardest|biggest|greatest|most)\b`,
+    String.raw`\bmost (?:challenging|difficult|proud)\b|\bproudest\b|\bbiggest (?:achievement|accomplishment|failure|success|mistake)\b`,
+    String.raw`(?<!\bin )\byour experiences? (?:with|of|in|as|working)\b`,
+  ].join('|'),
+);
+
+/** Asks for a story, unless something is to be explained and the example only to go with it. */
+const EXAMPLE = /\bexamples? of\b/;
+const EXPLAINED = /\b(?:explain|define|what(?: is| are| does|'s)|(?:how|why) (?:does|is|are))\b/;
+
+/** Asks how one does something. "What would you say was …" asks for that which was, and so does "how would you describe a time when you …". */
+const WAY =
+  /\b(?:how (?:would|do|will|should|can) (?:you|one|we)|what (?:would|do|will) you)\b(?! (?:say (?:is|was|are|were)|call|consider|regard|see as|describe)\b)|\bhow you (?:would|will|should|can|do)\b/;
+
+const REST: readonly (readonly [QuestionKind, RegExp])[] = [
   [
     'personal',
     /\b(?:about yourself|your (?:greatest|biggest|main|own|career|current|strengths?|weakness(?:es)?|hobbies|motivation|goals?|salary|dream|background)|why (?:do|did|are|should|would) (?:you|we)|where do you see|what (?:motivates|drives|interests) you|what (?:are|is) your|who (?:are|inspires) you|are you (?:a|an)\b)/,
@@ -37,6 +57,50 @@ const kinds: readonly (readonly [QuestionKind, RegExp])[] = [
     /\b(?:how (?:would|do|will|should|can) (?:you|one|we)|what (?:would|do|will) you|walk (?:me|us) through|how to)\b/,
   ],
 ];
+
+/** What follows these is thought up: "if you found …", "imagine you were asked …". */
+const THOUGHT_UP = new Set('if unless whether imagine suppose assume pretend say'.split(' '));
+/** May stand between "you" and its verb. */
+const BETWEEN = new Set('have ever once recently personally yourself really never also'.split(' '));
+/** Their past is no other word than their present. */
+const SAME_IN_PAST = new Set('put cut set hit shut split'.split(' '));
+
+/** Where a question first speaks of what somebody did, "the hardest bug you fixed"; "You found a bug." only sets a scene. Infinity if nowhere. */
+function asksForDeeds(clauses: readonly (readonly string[])[]): number {
+  let begins = 0;
+  for (const words of clauses) {
+    let at = begins;
+    for (const [index, word] of words.entries()) {
+      if ((word === 'you' || word === "you've") && index > 0 && !isThoughtUp(words, index)) {
+        const verb = words.slice(index + 1, index + 4).find((next) => !BETWEEN.has(next)) ?? '';
+        if (isPast(verb) && !SAME_IN_PAST.has(verb)) return at;
+      }
+      at += word.length + 1;
+    }
+    begins = at + CLAUSE_END.length;
+  }
+  return Infinity;
+}
+
+function isThoughtUp(words: readonly string[], at: number): boolean {
+  const before = words[at - 1] === 'that' ? words[at - 2] : words[at - 1];
+  return before !== undefined && THOUGHT_UP.has(before);
+}
+
+const CLAUSE_END = '. ';
+
+/** The form that comes first tells what is asked for: "how do you handle a situation where …" is no story, "a bug you fixed; how would you …" is one. */
+function kindOf(text: string): QuestionKind {
+  const clauses = text.split(/[.?!:;]\s/).map((clause) => tokenize(clause).map(plain));
+  const lower = clauses.map((words) => words.map((word) => `${word} `).join('')).join(CLAUSE_END);
+  const first = (pattern: RegExp) => pattern.exec(lower)?.index ?? Infinity;
+  const example = EXPLAINED.test(lower) ? Infinity : first(EXAMPLE);
+  const story = Math.min(first(STORY), example, asksForDeeds(clauses));
+  const way = first(WAY);
+  if (story < way) return 'experience';
+  if (way < Infinity) return 'approach';
+  return REST.find(([, pattern]) => pattern.test(lower))?.[0] ?? 'knowledge';
+}
 
 /** Words that ask instead of naming what is asked about. */
 const asking = new Set(
@@ -48,13 +112,11 @@ const asking = new Set(
 /** Reads a question: what kind of answer it asks for, and about what. */
 export function readQuestion(text: string): Question {
   const words = tokenize(text).map(plain);
-  const lower = words.join(' ');
-  const kind = kinds.find(([, pattern]) => pattern.test(lower))?.[0] ?? 'knowledge';
   const telling = words.filter((word) => !asking.has(word) && !isGrammar(word));
   const concepts = new Map(telling.map((word) => [stemOf(word), word]));
   return {
     text,
-    kind,
+    kind: kindOf(text),
     concepts: [...concepts].filter(([stem]) => !isEveryday(stem)).map(([stem, word]) => ({ word, stem })),
     tells: concepts.size > 0,
   };
