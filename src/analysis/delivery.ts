@@ -23,7 +23,7 @@ export interface Delivery {
 /** A silence that listeners notice, in seconds: breathing and full stops stay under it. */
 export const PAUSE_S = 1;
 
-const fillerWords = /(?<![\p{L}\p{N}])(?:u+m+|u+h+|e+r+m*|a+h+|h+m+|mm+)(?![\p{L}\p{N}])/giu;
+const fillerWords = /(?<![\p{L}\p{N}])(?:u+h*m+|u+h+|e+r+m*|a+h+|h+m+|mm+)(?![\p{L}\p{N}])/giu;
 /** "like" is one only where it is set off by commas; "I like" and "like a tree" are not. */
 const fillerPhrases =
   /(?<![\p{L}\p{N}])(?:you know|i mean|i guess|kind of|sort of|or something|or whatever|basically|literally|like(?=,)|(?<=, )like)(?![\p{L}\p{N}])/giu;

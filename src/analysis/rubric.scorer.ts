@@ -1,6 +1,6 @@
 import type { MeaningEngine } from './meaning/meaning-engine.js';
 import { tooLittleSpeech, totalScore, weightsFor } from './criteria.js';
-import { clean, type Cleaned } from './rubric/cleaning.js';
+import { clean, type Cleaned, type Discount } from './rubric/cleaning.js';
 import type { Finding } from './rubric/criterion.js';
 import { judgeDepth } from './rubric/depth.js';
 import { EvidenceFinder } from './rubric/evidence-times.js';
@@ -29,7 +29,7 @@ type Findings = Partial<Record<CriterionName, Finding>>;
  * answer makes it far surer which answers are to the question: `bench/RUBRIC.md` has the numbers.
  */
 export class RubricScorer extends Scorer {
-  readonly id = 'rubric/3';
+  readonly id = 'rubric/4';
 
   constructor(private readonly meaning: MeaningEngine) {
     super();
@@ -74,11 +74,11 @@ export class RubricScorer extends Scorer {
     await this.meaning.close();
   }
 
-  private async judge(request: ScoringRequest, { kept }: Cleaned, model: ModelAnswer | null): Promise<Findings> {
+  private async judge(request: ScoringRequest, { kept, again }: Cleaned, model: ModelAnswer | null): Promise<Findings> {
     const question = readQuestion(request.question);
     const likeness = await this.likeness(request, kept, model);
     await pause();
-    const relevance = judgeRelevance(kept, question, model, likeness);
+    const relevance = judgeRelevance({ kept, again }, question, model, likeness);
     await pause();
     const structure = heldBack(judgeStructure(kept, question), relevance);
     await pause();
@@ -90,7 +90,7 @@ export class RubricScorer extends Scorer {
     const spoken = upTo(LONGEST_READ, request.segments);
     const segments = withoutDropped(spoken, request.question, model?.sentences ?? new Set());
     await pause();
-    const delivery = judgeDelivery(kept, segments, request.duration);
+    const delivery = judgeDelivery(kept, segments, request.duration, again);
     return { relevance, structure, specificity, depth, delivery };
   }
 
@@ -141,8 +141,9 @@ function tellingOfLanguage({ kept, dropped }: Cleaned, model: ModelAnswer | null
   return [...kept, ...heaps].filter((sentence) => !model?.sentences.has(keyOf(sentence)));
 }
 
-function nothingOfItsOwn({ dropped }: Cleaned): string {
-  const why = [...new Set(dropped.map((entry) => entry.why))].join(', ');
+function nothingOfItsOwn({ dropped, again }: Cleaned): string {
+  const reasons: Discount[] = [...dropped.map(({ why }) => why), ...again.map(() => 'said before' as const)];
+  const why = [...new Set(reasons)].join(', ');
   return `Besides what earns nothing (${why}), too little was said to be scored.`;
 }
 

@@ -1,5 +1,6 @@
 import { isToTheGrader } from './grader-talk.js';
 import { isGrammar, type Sentence } from './text.js';
+import { isFiller } from './vague.js';
 import { plain, tokenize } from './words.js';
 
 /** Why a sentence earns nothing. */
@@ -10,6 +11,15 @@ export interface Cleaned {
   /** What is scored. */
   kept: Sentence[];
   dropped: { sentence: Sentence; why: Discount }[];
+  /** Short ones that were said before, "Okay." or "Um.": how people speak, so they count in the delivery, and in nothing else. */
+  again: Sentence[];
+}
+
+/** A sentence of fewer words, fillers apart, and of less content is no statement that could be repeated. */
+const STATEMENT = { words: 5, content: 2 };
+
+function isStatement({ words, content }: Sentence): boolean {
+  return words.filter((word) => !isFiller(word)).length >= STATEMENT.words || content.length >= STATEMENT.content;
 }
 
 /** A pasted question is mostly one long run of its words; an opening such as "a time I missed a deadline was" is not. */
@@ -46,12 +56,13 @@ export function clean(sentences: readonly Sentence[], question: string, hopedFor
   const words = tokenize(question).map(plain);
   const asked = new Set(words.map((_, at) => trigram(words, at)));
   const said = new Set<string>();
-  const result: Cleaned = { kept: [], dropped: [] };
+  const result: Cleaned = { kept: [], dropped: [], again: [] };
   for (const sentence of sentences) {
     const key = sentence.stems.join(' ');
     const why = discountOf(sentence, asked, said, hopedFor, key);
     said.add(key);
-    if (why) result.dropped.push({ sentence, why });
+    if (why === 'said before' && !isStatement(sentence)) result.again.push(sentence);
+    else if (why) result.dropped.push({ sentence, why });
     else result.kept.push(sentence);
   }
   return result;

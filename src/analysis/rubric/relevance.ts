@@ -1,3 +1,4 @@
+import type { Cleaned } from './cleaning.js';
 import { type Finding, listed } from './criterion.js';
 import type { Likeness } from './likeness.js';
 import { type Coverage, coverage, type ModelAnswer } from './model-answer.js';
@@ -33,10 +34,11 @@ const SUBSTANCE = 9;
 /** Share of fillers and vague words at which an answer says nothing, whatever it mentions; clear speech stays under 5 %. */
 const EMPTY = { clear: 0.08, nothing: 0.28 };
 
-/** How much is said at all, 0 to 1. */
-function substanceOf(sentences: readonly Sentence[]): number {
-  const content = new Set(sentences.flatMap((sentence) => sentence.content)).size;
-  return upTo(SUBSTANCE, content) * (1 - 0.8 * upTo(EMPTY.nothing - EMPTY.clear, emptyShare(sentences) - EMPTY.clear));
+/** How much is said at all, 0 to 1. Fillers that come again count against it, and no short sentence that comes again for it. */
+function substanceOf({ kept, again }: Said): number {
+  const content = new Set(kept.flatMap((sentence) => sentence.content)).size;
+  const empty = Math.max(emptyShare(kept), emptyShare([...kept, ...again]));
+  return upTo(SUBSTANCE, content) * (1 - 0.8 * upTo(EMPTY.nothing - EMPTY.clear, empty - EMPTY.clear));
 }
 
 /** Substance under which it is in doubt whether an answer speaks of anything, and how steeply doubt grows there. */
@@ -57,6 +59,8 @@ function oddsOf({ asked, answered, hoped }: Likeness, shared: number): number {
   );
 }
 
+type Said = Pick<Cleaned, 'kept' | 'again'>;
+
 export interface Relevance extends Finding {
   /** How far it speaks to the question at all, 0 to 100, however few of the hoped-for points it makes; null where that is a guess. */
   topical: number | null;
@@ -64,14 +68,14 @@ export interface Relevance extends Finding {
 
 /** How far an answer is to the question, and to the model answer's points where there are any. */
 export function judgeRelevance(
-  sentences: readonly Sentence[],
+  { kept: sentences, again }: Said,
   question: Question,
   model: ModelAnswer | null,
   likeness: Likeness,
 ): Relevance {
   const covered = model && coverage(model, likeness.points);
   const certain = question.tells || model !== null;
-  const substance = substanceOf(sentences);
+  const substance = substanceOf({ kept: sentences, again });
   const odds = oddsOf(likeness, sharedWords(sentences, question));
   const seen = upTo(ODDS.all - ODDS.nothing, odds - ODDS.nothing);
   const speaks = upTo(SPEAKS.doubt, substance) ** SPEAKS.power;

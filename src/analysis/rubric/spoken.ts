@@ -10,13 +10,18 @@ const FILLERS = { unheard: 0.02, drowning: 0.15 };
 /** Share of noticeable silence. */
 const SILENCE = { fine: 0.1, much: 0.45 };
 
-/** How an answer was spoken: pace, pauses and fillers, of the sentences that are scored and the time they took. */
+/**
+ * How an answer was spoken: pace, pauses and fillers, of the sentences that are scored and the time they took.
+ *
+ * @param again what was said besides, and earns nothing: short sentences that came before
+ */
 export function judgeDelivery(
   kept: readonly Sentence[],
   segments: readonly Segment[],
   duration: number | null,
+  again: readonly Sentence[] = [],
 ): Finding {
-  const text = kept.map((sentence) => sentence.text).join(' ');
+  const text = [...kept, ...again].map((sentence) => sentence.text).join(' ');
   const measured = measureDelivery(segments, duration, text);
   const pace = measured.wordsPerMinute;
   const off = pace === null ? 0 : Math.max(PACE.low - pace, pace - PACE.high, 0);

@@ -9,6 +9,10 @@ const vaguePhrases =
   /\b(?:kind of|sort of|and so on|or so|or something|some kind|you know|i guess|i don't know|i don't really know|not (?:really )?sure|a lot of|more or less|a bit)\b/g;
 const fillers = new Set('um uh er erm ah hmm mm umm uhm like'.split(' '));
 
+export function isFiller(word: string): boolean {
+  return fillers.has(word);
+}
+
 /** Expressions that say nothing in particular. */
 export function vagueIn(sentence: Sentence): number {
   const lower = sentence.words.join(' ');
@@ -21,7 +25,7 @@ export function emptyShare(sentences: readonly Sentence[]): number {
   let empty = 0;
   for (const sentence of sentences) {
     words += sentence.words.length;
-    empty += vagueIn(sentence) + sentence.words.filter((word) => fillers.has(word)).length;
+    empty += vagueIn(sentence) + sentence.words.filter(isFiller).length;
   }
   return words === 0 ? 0 : empty / words;
 }
