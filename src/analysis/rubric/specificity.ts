@@ -13,7 +13,7 @@ const numberWords = new Set(
 
 /** Capital letters that are no name. */
 const notNames = new Set(
-  `I I'm I've I'd I'll OK Okay Yes No Well So And But The A An It We They He She My Our In On At First Then Um Uh Mr Mrs Ms Dr`.split(
+  `I I'm I've I'd I'll OK Okay Yes No Well So And But The A An It We They He She My Our In On At First Then Um Uh Mr Mrs Ms Dr Prof St`.split(
     ' ',
   ),
 );

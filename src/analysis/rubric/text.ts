@@ -18,12 +18,64 @@ export interface Sentence {
 const LONGEST_SENTENCE = 60;
 const UNPUNCTUATED_STRETCH = 30;
 
-/** Abbreviations are rare in transcripts; a full stop inside a number or name has no space after it. */
-const sentenceEnd = /(?<=[.?!…])\s+|\n+/u;
+/** Where a sentence may end; a full stop inside a number or name has no space after it. */
+const sentenceEnd = /(?<=[.?!…])\s+|\n+/gu;
+
+/** What stands before a full stop that ends a word; long ones are no abbreviations. */
+const SHORT = 12;
+const lastWord = /(?:^|[\s("'“‘[/-])([\p{L}.]+)\.$/u;
+/** Never the last word of a sentence. */
+const BEFORE_NAMES = new Set(
+  'dr mr mrs ms mx prof st mt rev hon gen col capt sgt lt e.g i.e vs cf viz approx'.split(' '),
+);
+/** Abbreviations before a number only: "No. 5", but "No. I did not". */
+const BEFORE_NUMBERS = new Set('no nos nr fig figs vol ch sec p pp'.split(' '));
+/** They end a sentence as often as not, and so do "U.S." and the initial of a name: a grammar word after them begins the next one. */
+const EITHER_WAY = new Set('etc al inc ltd co corp jr sr dept'.split(' '));
+const initials = /^(?!i$)\p{L}$|^(?:\p{L}\.)+\p{L}$/u;
+
+/** Whether the full stop at the end of `before` ends its sentence, and `after` begins another. */
+function endsAfter(before: string, after: string): boolean {
+  const word = lastWord.exec(before)?.[1]?.toLowerCase();
+  if (word === undefined) return true;
+  if (BEFORE_NAMES.has(word)) return false;
+  if (BEFORE_NUMBERS.has(word) && /^\p{N}/u.test(after)) return false;
+  if (!EITHER_WAY.has(word) && !initials.test(word)) return true;
+  const next = /^[\p{L}'’]+/u.exec(after)?.[0];
+  return next === undefined || isGrammar(plain(next));
+}
+
+function beginsSmall(text: string, at: number): boolean {
+  return /^\p{Ll}/u.test(text.slice(at, at + 2));
+}
+
+/** The parts of a text between the ends of its sentences. */
+function partsOf(text: string): string[] {
+  const ends = [...text.matchAll(sentenceEnd)].map(({ index, 0: space }) => ({
+    at: index,
+    next: index + space.length,
+  }));
+  const small = ends.filter(({ next }) => beginsSmall(text, next)).length;
+  // Who writes no capitals ends sentences all the same.
+  const capitals = small <= ends.length / 2;
+  const parts: string[] = [];
+  let from = 0;
+  for (const { at, next } of ends) {
+    const line = text.slice(at, next).includes('\n');
+    const goesOn =
+      (capitals && beginsSmall(text, next)) ||
+      !endsAfter(text.slice(Math.max(from, at - SHORT), at), text.slice(next, next + SHORT));
+    if (goesOn && !line) continue;
+    parts.push(text.slice(from, at));
+    from = next;
+  }
+  parts.push(text.slice(from));
+  return parts;
+}
 
 /** Cuts a text at the ends of its sentences; a stretch without any is cut by its length. Linear in the text. */
 export function splitSentences(text: string): string[] {
-  return text.split(sentenceEnd).flatMap((part) => {
+  return partsOf(text).flatMap((part) => {
     const trimmed = part.trim();
     if (!trimmed) return [];
     const words = trimmed.split(/\s+/);
