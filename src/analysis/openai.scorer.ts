@@ -90,8 +90,9 @@ async function listen({
   transcript,
   segments,
   duration,
+  language,
 }: ScoringRequest): Promise<{ delivery: Judged; advice: string[] }> {
-  const { score, reason, rests, advice } = judgeDelivery(await readText(transcript), segments, duration);
+  const { score, reason, rests, advice } = judgeDelivery(await readText(transcript), segments, duration, language);
   const evidence = rests.slice(0, 2).map((sentence) => evidenceOf(sentence, transcript, segments));
   return { delivery: { name: 'delivery', score, reason, evidence }, advice };
 }

@@ -90,7 +90,7 @@ export class RubricScorer extends Scorer {
     const spoken = upTo(LONGEST_READ, request.segments);
     const segments = withoutDropped(spoken, request.question, model?.sentences ?? new Set());
     await pause();
-    const delivery = judgeDelivery(kept, segments, request.duration, again);
+    const delivery = judgeDelivery(kept, segments, request.duration, request.language, again);
     return { relevance, structure, specificity, depth, delivery };
   }
 

@@ -52,7 +52,7 @@ function hesitant(between: (at: number) => string | null): Segment[] {
 
 async function delivery(segments: readonly Segment[]) {
   const { kept, again } = await cleaned(segments.map(({ text }) => text).join(' '));
-  return judgeDelivery(kept, withoutDropped(segments, QUESTION, new Set()), null, again);
+  return judgeDelivery(kept, withoutDropped(segments, QUESTION, new Set()), null, 'en', again);
 }
 
 describe('the time of what is said', () => {

@@ -18,8 +18,8 @@ export interface Cleaned {
 /** A sentence of fewer words, fillers apart, and of less content is no statement that could be repeated. */
 const STATEMENT = { words: 5, content: 2 };
 
-function isStatement({ words, content }: Sentence): boolean {
-  return words.filter((word) => !isFiller(word)).length >= STATEMENT.words || content.length >= STATEMENT.content;
+function isStatement({ tokens, content }: Sentence): boolean {
+  return tokens.filter((token) => !isFiller(token)).length >= STATEMENT.words || content.length >= STATEMENT.content;
 }
 
 /** A pasted question is mostly one long run of its words; an opening such as "a time I missed a deadline was" is not. */

@@ -1,3 +1,4 @@
+import { DETERMINER } from '../delivery.js';
 import type { Sentence } from './text.js';
 
 const vagueWords = new Set(
@@ -5,12 +6,15 @@ const vagueWords = new Set(
     ' ',
   ),
 );
-const vaguePhrases =
-  /\b(?:kind of|sort of|and so on|or so|or something|some kind|you know|i guess|i don't know|i don't really know|not (?:really )?sure|a lot of|more or less|a bit)\b/g;
+const vaguePhrases = new RegExp(
+  String.raw`\b(?:(?<!${DETERMINER} )(?:kind|sort) of|and so on|or so|or something|some kind|you know|i guess|i don't know|i don't really know|not (?:really )?sure|a lot of|more or less|a bit)\b`,
+  'gu',
+);
 const fillers = new Set('um uh er erm ah hmm mm umm uhm like'.split(' '));
 
-export function isFiller(word: string): boolean {
-  return fillers.has(word);
+/** As it was written: "ER" is an emergency room. */
+export function isFiller(token: string): boolean {
+  return fillers.has(token.toLowerCase()) && !/^\p{Lu}{2}/u.test(token);
 }
 
 /** Expressions that say nothing in particular. */
@@ -25,7 +29,7 @@ export function emptyShare(sentences: readonly Sentence[]): number {
   let empty = 0;
   for (const sentence of sentences) {
     words += sentence.words.length;
-    empty += vagueIn(sentence) + sentence.words.filter(isFiller).length;
+    empty += vagueIn(sentence) + sentence.tokens.filter(isFiller).length;
   }
   return words === 0 ? 0 : empty / words;
 }
