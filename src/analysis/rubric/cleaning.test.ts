@@ -25,6 +25,11 @@ describe('what is said again', () => {
     expect(feedbackOf({}, [], result).join(' ')).toContain('Say each thing once');
   });
 
+  it('earns nothing where no capitals tell a sentence from the next either', async () => {
+    const { kept, dropped } = await cleaned([...STORY, STORY[1], STORY[1]].join(' ').toLowerCase());
+    expect([kept.length, dropped.length]).toEqual([STORY.length, 2]);
+  });
+
   it.each(['Okay.', 'Um.', 'Right.', 'Um, um, um, um, um.', 'That was it.'])(
     'is how people speak where it is “%s”: it earns nothing more, and nobody is told to say it once',
     async (short) => {

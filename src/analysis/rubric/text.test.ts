@@ -12,8 +12,8 @@ const TEXTS = [
   'We sell paper, ink, etc. to schools. | We sell pens, etc. | Then we deliver.',
   'The U.S. Army came to the U.S. site. | I moved to the U.S. | We sold it.',
   'J. K. Miller led it. | So did I. | Maria took plan B. | It worked.',
-  'I waited for… well, nobody. | Really? | Yes! | It was late.',
-  'i led the team. | we shipped it on time. | it was good. | Anna paid.',
+  'I waited for… | Really? | Yes! | It was approx. five.',
+  'i led the team. | we shipped it on time. | it was good. | i paid ten euros, etc. and left.',
 ];
 
 describe('a text is cut', () => {

@@ -21,51 +21,42 @@ const UNPUNCTUATED_STRETCH = 30;
 /** Where a sentence may end; a full stop inside a number or name has no space after it. */
 const sentenceEnd = /(?<=[.?!…])\s+|\n+/gu;
 
-/** What stands before a full stop that ends a word; long ones are no abbreviations. */
+/** Characters that are looked at before and after a full stop; longer words are no abbreviations. */
 const SHORT = 12;
 const lastWord = /(?:^|[\s("'“‘[/-])([\p{L}.]+)\.$/u;
 /** Never the last word of a sentence. */
-const BEFORE_NAMES = new Set(
-  'dr mr mrs ms mx prof st mt rev hon gen col capt sgt lt e.g i.e vs cf viz approx'.split(' '),
-);
+const BEFORE_NAMES = new Set('dr mr mrs ms mx prof st mt rev hon gen col capt sgt lt e.g i.e vs cf viz'.split(' '));
 /** Abbreviations before a number only: "No. 5", but "No. I did not". */
-const BEFORE_NUMBERS = new Set('no nos nr fig figs vol ch sec p pp'.split(' '));
-/** They end a sentence as often as not, and so do "U.S." and the initial of a name: a grammar word after them begins the next one. */
-const EITHER_WAY = new Set('etc al inc ltd co corp jr sr dept'.split(' '));
-const initials = /^(?!i$)\p{L}$|^(?:\p{L}\.)+\p{L}$/u;
+const BEFORE_NUMBERS = new Set(
+  'no nos nr fig figs vol ch sec p pp approx jan feb mar apr jun jul aug sep sept oct nov dec'.split(' '),
+);
+/** They end a sentence as often as not, and so do "U.S." and the initial of a name: a grammar word in capitals begins the next one. */
+const EITHER_WAY = new Set('etc al inc ltd co corp jr sr dept approx incl excl resp avg'.split(' '));
+const initials = /^(?!I$)\p{Lu}$|^(?:\p{L}\.)+\p{L}$/u;
 
-/** Whether the full stop at the end of `before` ends its sentence, and `after` begins another. */
+/**
+ * Whether the full stop at the end of `before` ends its sentence, and `after` begins another. A small letter goes on with the sentence after
+ * abbreviations only: many write no capitals, and what is said again must be seen in their answers too.
+ */
 function endsAfter(before: string, after: string): boolean {
-  const word = lastWord.exec(before)?.[1]?.toLowerCase();
-  if (word === undefined) return true;
+  const written = lastWord.exec(before)?.[1];
+  if (written === undefined) return true;
+  const word = written.toLowerCase();
   if (BEFORE_NAMES.has(word)) return false;
   if (BEFORE_NUMBERS.has(word) && /^\p{N}/u.test(after)) return false;
-  if (!EITHER_WAY.has(word) && !initials.test(word)) return true;
+  if (!EITHER_WAY.has(word) && !initials.test(written)) return true;
   const next = /^[\p{L}'’]+/u.exec(after)?.[0];
-  return next === undefined || isGrammar(plain(next));
-}
-
-function beginsSmall(text: string, at: number): boolean {
-  return /^\p{Ll}/u.test(text.slice(at, at + 2));
+  return next === undefined || (/^\p{Lu}/u.test(next) && isGrammar(plain(next)));
 }
 
 /** The parts of a text between the ends of its sentences. */
 function partsOf(text: string): string[] {
-  const ends = [...text.matchAll(sentenceEnd)].map(({ index, 0: space }) => ({
-    at: index,
-    next: index + space.length,
-  }));
-  const small = ends.filter(({ next }) => beginsSmall(text, next)).length;
-  // Who writes no capitals ends sentences all the same.
-  const capitals = small <= ends.length / 2;
   const parts: string[] = [];
   let from = 0;
-  for (const { at, next } of ends) {
-    const line = text.slice(at, next).includes('\n');
-    const goesOn =
-      (capitals && beginsSmall(text, next)) ||
-      !endsAfter(text.slice(Math.max(from, at - SHORT), at), text.slice(next, next + SHORT));
-    if (goesOn && !line) continue;
+  for (const { index: at, 0: space } of text.matchAll(sentenceEnd)) {
+    const next = at + space.length;
+    const ends = endsAfter(text.slice(Math.max(from, at - SHORT), at), text.slice(next, next + SHORT));
+    if (!ends && !space.includes('\n')) continue;
     parts.push(text.slice(from, at));
     from = next;
   }
