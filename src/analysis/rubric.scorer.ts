@@ -9,7 +9,7 @@ import { doesNotReadAsEnglish, notEnglish } from './rubric/language.js';
 import { likenessOf } from './rubric/likeness.js';
 import { keyOf, type ModelAnswer, readModelAnswer } from './rubric/model-answer.js';
 import { readQuestion } from './rubric/question.js';
-import { judgeRelevance, OFF_TOPIC, ON_TOPIC, type Relevance } from './rubric/relevance.js';
+import { judgeRelevance, ON_TOPIC, type Relevance } from './rubric/relevance.js';
 import { judgeSpecificity } from './rubric/specificity.js';
 import { withoutDropped } from './rubric/spoken-time.js';
 import { judgeDelivery } from './rubric/spoken.js';
@@ -151,15 +151,14 @@ function nothingOfItsOwn({ dropped, again }: Cleaned): string {
 const FORM = { least: 0.15, power: 2.5 };
 
 /** The form of an answer to something else is worth little: the less relevant, the less of it counts. */
-function heldBack(finding: Finding, { topical }: Relevance): Finding {
+function heldBack(finding: Finding, { topical, elsewhere }: Relevance): Finding {
   if (topical === null || topical >= ON_TOPIC) return finding;
   const share = FORM.least + (1 - FORM.least) * (topical / ON_TOPIC) ** FORM.power;
   const score = Math.round(finding.score * share);
   if (score === finding.score) return finding;
-  const why =
-    topical < OFF_TOPIC
-      ? 'as little in the answer is near to the question'
-      : 'as it is not certain that the answer is to the question';
+  const why = elsewhere
+    ? 'as little in the answer is near to the question'
+    : 'as it is not certain that the answer is to the question';
   const rest = finding.reason.charAt(0).toLowerCase() + finding.reason.slice(1);
   return { ...finding, score, reason: `Counts only in part, ${why}: ${rest}` };
 }

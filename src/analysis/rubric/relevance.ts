@@ -6,8 +6,8 @@ import type { Question } from './question.js';
 import { type Sentence, toScore, upTo } from './text.js';
 import { emptyShare } from './vague.js';
 
-/** Below this relevance an answer counts as one to something else. */
-export const OFF_TOPIC = 42;
+/** Below this relevance an answer may be one to something else. */
+const OFF_TOPIC = 42;
 /** From this relevance on it is certain that an answer is to the question. */
 export const ON_TOPIC = 70;
 
@@ -45,6 +45,11 @@ function substanceOf({ kept, again }: Said): number {
 const SPEAKS = { doubt: 0.35, power: 1.5 };
 /** Share that an answer loses of what it has above `OFF_TOPIC`, if it makes none of the model answer's points, or hardly says anything. */
 const LOST = { pointless: 0.5, brief: 0.6 };
+/**
+ * With a model answer, what is seen of the question in hundredths under which an answer is one to something else; of the tuned answers none to
+ * the question lay there, and most of the off-topic ones. What is low for all else may be an answer in other words.
+ */
+const ELSEWHERE = 5;
 /** Where there is nothing to compare an answer with, nothing is held against it, and little counted for it. */
 const GUESS = 0.5;
 
@@ -64,6 +69,19 @@ type Said = Pick<Cleaned, 'kept' | 'again'>;
 export interface Relevance extends Finding {
   /** How far it speaks to the question at all, 0 to 100, however few of the hoped-for points it makes; null where that is a guess. */
   topical: number | null;
+  /** Whether it is as good as certain that the answer is to something else; a low relevance without it is a doubt. */
+  elsewhere: boolean;
+}
+
+/** Why relevance is what it is: to the question, in part, to something else, in doubt, or there is too little to tell by. */
+type Match = 'close' | 'partial' | 'elsewhere' | 'doubt' | 'brief' | 'guess';
+
+function matchOf(score: number, seen: number, certain: boolean, model: ModelAnswer | null): Match {
+  if (!certain) return 'guess';
+  if (score >= ON_TOPIC) return 'close';
+  if (score >= OFF_TOPIC) return 'partial';
+  if (100 * seen >= OFF_TOPIC) return 'brief';
+  return model !== null && 100 * seen < ELSEWHERE ? 'elsewhere' : 'doubt';
 }
 
 /** How far an answer is to the question, and to the model answer's points where there are any. */
@@ -81,15 +99,17 @@ export function judgeRelevance(
   const speaks = upTo(SPEAKS.doubt, substance) ** SPEAKS.power;
   const score = toScore(speaks * (certain ? full(seen, covered, substance) : GUESS));
 
+  const match = matchOf(score, seen, certain, model);
   const said = new Set(sentences.flatMap(({ stems }) => stems));
   const found = question.concepts.filter(({ stem }) => said.has(stem)).map(({ word }) => word);
   const missed = question.concepts.filter(({ stem }) => !said.has(stem)).map(({ word }) => word);
   return {
     score,
-    reason: certain ? reasonOf(score, found, covered) : guessed(),
+    reason: reasonOf(match, found, covered),
     rests: nearestOf(sentences, likeness),
-    advice: adviceOf(score, certain, missed, covered),
+    advice: adviceOf(match, missed, covered),
     topical: certain ? toScore(speaks * seen) : null,
+    elsewhere: match === 'elsewhere',
   };
 }
 
@@ -110,29 +130,39 @@ function quoted(words: readonly string[]): string {
   return listed(words.slice(0, 3).map((word) => `“${word}”`));
 }
 
-function guessed(): string {
-  return 'Whether the answer is to the question is a guess, since the question names nothing to compare it with; a model answer would make it surer.';
-}
-
-function reasonOf(score: number, found: readonly string[], covered: Coverage | null): string {
+function reasonOf(match: Match, found: readonly string[], covered: Coverage | null): string {
   const points = covered ? `; it makes ${covered.made} of the ${covered.all} points of the model answer` : '';
-  if (score >= ON_TOPIC)
-    return `The answer stays with the question${found.length > 0 ? ` and speaks about ${quoted(found)}` : ''}${points}.`;
-  if (score >= OFF_TOPIC) return `The answer seems to be on the question, but only in part${points}.`;
-  return `By what its sentences mean, little in this answer is near to the question${points}.`;
+  switch (match) {
+    case 'guess':
+      return 'Whether the answer is to the question is a guess, since the question names nothing to compare it with; a model answer would make it surer.';
+    case 'close':
+      return `The answer stays with the question${found.length > 0 ? ` and speaks about ${quoted(found)}` : ''}${points}.`;
+    case 'partial':
+      return `The answer seems to be on the question, but only in part${points}.`;
+    case 'brief':
+      return `The answer says too little to tell how far it is to the question${points}.`;
+    case 'doubt':
+      return `The answer could not be matched to the question: it may be to another one, or say it in other words${points || '; a model answer would make it surer'}.`;
+    case 'elsewhere':
+      return `By what its sentences mean, little in this answer is near to the question${points}.`;
+  }
 }
 
-function adviceOf(score: number, certain: boolean, missed: readonly string[], covered: Coverage | null): string[] {
+function adviceOf(match: Match, missed: readonly string[], covered: Coverage | null): string[] {
   const advice: string[] = [];
   // What the interviewer hopes to hear is better advice than the question's words.
   const point = covered?.missed[0];
   if (point) advice.push(`Cover this point, which the model answer makes: “${shortened(point)}”`);
-  if (!certain) {
+  const asked = missed.length > 0 ? ` (${quoted(missed)})` : '';
+  if (match === 'guess') {
     advice.push('Take up the words of the question in your first sentence, so that it is clear what you answer.');
-  } else if (score < OFF_TOPIC) {
-    const asked = missed.length > 0 ? ` (${quoted(missed)})` : '';
+  } else if (match === 'elsewhere') {
     advice.push(`Answer what was asked${asked}: say in your first sentence how your answer belongs to the question.`);
-  } else if (score < ON_TOPIC && missed.length > 0) {
+  } else if (match === 'doubt') {
+    advice.push(
+      `Say in your first sentence how your answer belongs to the question${asked}: it could not be matched to it.`,
+    );
+  } else if (match !== 'close' && missed.length > 0) {
     advice.push(`Say more about ${quoted(missed)}, which the question asks for.`);
   }
   return advice;
