@@ -298,6 +298,26 @@ describe('the offline rubric cannot be talked into points', () => {
     }
   });
 
+  it('does not score an answer of one short word over and over', async () => {
+    const { score, notScorable } = await scorer.score(written(QUESTION, 'Okay. '.repeat(14)));
+    expect(score).toBeNull();
+    expect(notScorable).toMatch(/earns nothing \(said before\)/);
+  });
+
+  it('keeps each honest “Okay.” and does not advise against it', async () => {
+    const often = GOOD.text.replaceAll('. ', '. Okay. ');
+    const { score, feedback } = await scorer.score(written(QUESTION, often));
+    expect(score).toBe(await total(written(QUESTION, GOOD.text.replace('. ', '. Okay. '))));
+    expect(feedback.join(' ')).not.toContain('Say each thing once');
+  });
+
+  it('does not accuse an answer that could not be matched to its question', async () => {
+    const { criteria, feedback } = await scorer.score(written('How do you water a garden?', GOOD.text));
+    expect(criteria[0]!.reason).toContain('could not be matched');
+    expect(criteria[1]!.reason).toContain('not certain that the answer is to the question');
+    expect(feedback.join(' ')).not.toContain('Answer what was asked');
+  });
+
   it('gives little for keywords without sentences', async () => {
     const stuffing =
       'Colleague disagreement conflict resolve compromise listen respect agreement solution teamwork communication result success. ' +
