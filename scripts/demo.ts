@@ -50,11 +50,14 @@ async function start(dataDir: string): Promise<{ child: ChildProcess; url: strin
   mkdirSync(join(dataDir, 'logs'), { recursive: true });
   const logFile = join(dataDir, 'logs', 'demo.log');
   const log = openSync(logFile, 'w');
-  const environment = { ...process.env, DATA_DIR: dataDir };
+  // The line that tells where it listens is an `info`.
+  const environment = { ...process.env, DATA_DIR: dataDir, LOG_LEVEL: 'info' };
   const child = spawn(process.execPath, ['dist/main.js', 'all'], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // What stops us stops it, from the first moment on: Ctrl-C reaches both, a signal to us alone is handed on.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
   let warning: string | null = null;
   child.stderr.on('data', (bytes: Buffer) => writeSync(log, bytes));
   const url = await new Promise<string>((resolve, reject) => {
@@ -167,9 +170,7 @@ async function main(): Promise<number> {
   const dataDir = process.env['DATA_DIR'] ?? '.data';
   step('starting the service with a MongoDB and a Redis of its own');
   const { child, url, engine } = await start(dataDir);
-  // What stops us stops it: Ctrl-C reaches both, a signal to us alone is handed on.
   const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
   step(`listening at ${url}`);
   if (engine) detail(engine);
   const token = execFileSync(process.execPath, ['dist/cli.js', 'token', '--user', 'demo', '--role', 'admin'], {

@@ -1,18 +1,36 @@
 import { NestFactory } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import { getConnectionToken } from '@nestjs/mongoose';
+import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { AppModule } from './app.module.js';
+import { AppError } from './common/app-error.js';
 import { Log, NestLog } from './common/logging.js';
 import { Config } from './config/config.js';
 import { startEmbedded } from './embedded/embedded.js';
 import { runningEmbedded } from './embedded/running.js';
 
+/** Seconds are enough for who waits at a terminal; a service goes on trying. */
+const PATIENCE_MS = 5000;
+
+/** @throws AppError `database_away`, instead of all that a service would write to its log until it gave up */
+async function reach(uri: string): Promise<void> {
+  const client = new mongo.MongoClient(uri, { serverSelectionTimeoutMS: PATIENCE_MS });
+  try {
+    await client.connect();
+  } catch (cause) {
+    const message = `MongoDB cannot be reached: ${(cause as Error).message}`;
+    throw new AppError('unavailable', 'database_away', message, { cause });
+  } finally {
+    await client.close();
+  }
+}
+
 /**
  * Runs `use` with the services of an API process, without its HTTP: on the configured databases, on the embedded ones that a
  * service with the same `DATA_DIR` is running, or on embedded ones of its own for the time being.
  *
- * @throws EmbeddedServerError, or what Nest and MongoDB fail with
+ * @throws EmbeddedServerError, AppError `database_away`, or what Nest and MongoDB fail with
  */
 export async function withServices<T>(config: Config, use: (app: INestApplicationContext) => Promise<T>): Promise<T> {
   // What a command prints is its result: the log says only what went wrong.
@@ -27,6 +45,7 @@ export async function withServices<T>(config: Config, use: (app: INestApplicatio
     const resolved = Object.freeze(
       Object.assign(given, { MONGODB_URI: databases.mongodbUri, REDIS_URL: databases.redisUrl }),
     );
+    await reach(databases.mongodbUri);
     const app = await NestFactory.createApplicationContext(AppModule.forRole('api', resolved), {
       logger,
       abortOnError: false,

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { tokenCommand, TOKEN_USAGE } from './auth/token.command.js';
-import { AppError } from './common/app-error.js';
+import { AppError, isExpected } from './common/app-error.js';
 import { withServices } from './cli.services.js';
 import { type Config, ConfigError, loadConfig } from './config/config.js';
 import {
@@ -81,7 +81,7 @@ async function main(args: string[]): Promise<number> {
   } catch (error) {
     const badArguments =
       error instanceof TypeError && String((error as { code?: string }).code).startsWith('ERR_PARSE_ARGS');
-    if (!(error instanceof AppError || error instanceof ConfigError || badArguments)) throw error;
+    if (!(isExpected(error) || error instanceof ConfigError || badArguments)) throw error;
     console.error(error.message);
     return badArguments || (error instanceof AppError && error.code === 'usage') ? EXIT_USAGE : EXIT_FAILED;
   }

@@ -55,6 +55,12 @@ export class AppError extends Error {
   }
 }
 
+/** What its message says all of, to who started a program at a terminal: a failure of ours, or one of the system's, such as EACCES. */
+export function isExpected(error: unknown): error is Error {
+  if (error instanceof AppError) return true;
+  return error instanceof Error && /^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code));
+}
+
 export class NotFoundError extends AppError {
   constructor(what: string) {
     super('not_found', 'not_found', `${what} not found`);

@@ -57,6 +57,18 @@ describe('the lease of a data folder', () => {
     expect(await identify(pid)).not.toBeNull();
   });
 
+  it('passes on to one alone of those that come at the same time', async () => {
+    const gone = { pid: process.pid, started: 'at another time' };
+    for (let round = 0; round < 30; round++) {
+      await writeFile(file, JSON.stringify({ owner: gone, server: null }));
+      const asked = await Promise.allSettled([1, 2, 3].map(() => DataFolderLease.acquire(file)));
+      const held = asked.filter((each) => each.status === 'fulfilled');
+      expect([round, held.length]).toEqual([round, 1]);
+      await held[0]!.value.release();
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('is not held up by a file that cannot be read', async () => {
     await writeFile(file, '{"owner":');
     await (await DataFolderLease.acquire(file)).release();

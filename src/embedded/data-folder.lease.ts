@@ -47,9 +47,25 @@ export class DataFolderLease {
         );
       }
       if (held?.server) await end(held.server);
-      await rm(file, { force: true });
+      await lease.removeStale(held);
     }
     return lease;
+  }
+
+  /** Two that come at once find the same lease stale, and one of them has made its own before the other removes what it found. */
+  private async removeStale(stale: LeaseRecord | null): Promise<void> {
+    const aside = `${this.file}.${randomUUID()}`;
+    try {
+      await rename(this.file, aside);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return;
+    }
+    const removed = await read(aside);
+    const isStale = JSON.stringify(removed?.owner) === JSON.stringify(stale?.owner);
+    // Its owner may have written it anew meanwhile.
+    if (!isStale) await link(aside, this.file).catch(() => undefined);
+    await rm(aside, { force: true });
   }
 
   /** Notes which process is the server, for whoever has to end it, or wants to use it too. */

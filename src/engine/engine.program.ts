@@ -23,6 +23,8 @@ export function serve<Work extends object, Result>(load: () => Promise<Worker<Wo
     say({ kind: 'ready' });
   };
   process.on('disconnect', () => process.exit());
+  // Whoever stops the service, by Ctrl-C say, means it alone: what is in hand may be finished yet.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
   start().catch((error: unknown) => {
     console.error((error as Error).message);
     process.exit(1);

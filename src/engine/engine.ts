@@ -67,7 +67,7 @@ export class Engine<Work extends object, Result> {
   /**
    * Resolves when the models are loaded, at once if they are.
    *
-   * @throws TransientError `engine_unavailable`
+   * @throws TransientError `engine_not_started`
    */
   async start(): Promise<void> {
     const last = this.child;
@@ -79,7 +79,8 @@ export class Engine<Work extends object, Result> {
     try {
       await child.ready;
     } catch (cause) {
-      throw new TransientError('engine_unavailable', `The ${this.options.name} could not be started.`, { cause });
+      const message = `The ${this.options.name} could not be started.`;
+      throw new TransientError('engine_not_started', message, { cause, retryAfter: 30, uncounted: true });
     } finally {
       clearTimeout(timer);
     }
@@ -97,7 +98,7 @@ export class Engine<Work extends object, Result> {
 
   /**
    * @throws the signal's reason, or TransientError `engine_crashed`, `engine_memory`, `engine_hung`, `engine_failed` (by this piece,
-   *   more than once), `engine_unavailable`, `engine_closed`
+   *   more than once), `engine_not_started`, `engine_closed`
    */
   protected run(work: Work, signal: AbortSignal): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {

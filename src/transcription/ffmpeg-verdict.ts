@@ -21,7 +21,8 @@ export function verdict({ code, killedBy, stderr }: FfmpegEnd): AppError | 'miss
   if (said(/^prlimit: failed to execute /m)) return 'missing';
   if (said(/Cannot allocate memory|Out of memory|failed to map segment|bad_alloc/i))
     return new PermanentError('decoder_memory', 'The audio needs more memory to decode than is allowed.', cause);
-  if (killedBy === 'SIGKILL' || killedBy === 'SIGTERM')
+  // It catches what asks it to end, and then ends as if by itself.
+  if (killedBy === 'SIGKILL' || killedBy === 'SIGTERM' || said(/^Exiting normally, received signal \d+/m))
     return new TransientError('decoder_killed', 'Decoding the audio was ended from outside.', { cause });
   if (said(/moov atom not found/))
     return new PermanentError(

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -128,15 +128,31 @@ describe('the limits of decoding', () => {
   onLinux('ends a decoder that takes more memory than allowed', async () => {
     const open = () => Readable.from([wavHeader(200_000_000), ...Array<Buffer>(200).fill(Buffer.alloc(2_000_000))]);
     const audio = { open, size: 400_000_044, contentType: 'audio/wav' };
-    const output = ['-af', 'areverse', '-f', 's16le'];
-    const { stdout, done } = ffmpeg({ FFMPEG_MEMORY_LIMIT_MB: 256 }).run({ audio, output, signal: never });
+    const request = { audio, filters: ['areverse'], output: ['-f', 's16le'], signal: never };
+    const { stdout, done } = ffmpeg({ FFMPEG_MEMORY_LIMIT_MB: 256 }).run(request);
     stdout.resume();
     await expect(done).rejects.toMatchObject({ code: 'decoder_memory', retryable: false });
   });
 
+  onLinux('does not blame the audio where somebody ends ffmpeg, which Ctrl-C at the service does not', async () => {
+    const { path, pid } = program('exec ffmpeg "$@"');
+    const chunks = ffmpeg({ FFMPEG_PATH: path }).decodePcm({ audio: stalled(), signal: never });
+    await chunks.next();
+    const groupOf = (id: number) =>
+      readFileSync(`/proc/${id}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ')[2];
+    expect(groupOf(pid())).not.toBe(groupOf(process.pid));
+    process.kill(pid(), 'SIGTERM');
+    const rest = async () => {
+      for await (const _ of chunks);
+    };
+    await expect(rest()).rejects.toMatchObject({ code: 'decoder_killed', retryable: true });
+  });
+
   it('says that ffmpeg is missing, which passes when it is installed', async () => {
     const decoder = ffmpeg({ FFMPEG_PATH: join(folder(), 'no-such-ffmpeg') });
-    const missing = { code: 'ffmpeg_missing', retryable: true };
+    const missing = { code: 'ffmpeg_missing', retryable: true, uncounted: true };
     await expect(decoder.check()).rejects.toMatchObject(missing);
     await expect(seconds(fileAudio('reading.wav'), decoder)).rejects.toMatchObject(missing);
     await expect(ffmpeg().check()).resolves.toBeUndefined();

@@ -22,6 +22,9 @@ const DEMUXERS: Readonly<Record<string, string>> = {
   'audio/flac': 'flac',
 };
 
+/** Samples carry no times: what is missing at the start or in between is filled with silence, so that what follows is where it was. */
+const ON_TIME = 'aresample=async=1:first_pts=0';
+
 const TICK_MS = 200;
 /** A tick that comes later was held up with all of the process: paused, or by a busy machine. */
 const LONGEST_TICK_MS = 5 * TICK_MS;
@@ -32,6 +35,8 @@ export interface FfmpegRequest {
   audio: AudioSource;
   /** ffmpeg's output options, e.g. `['-ac', '1', '-f', 'ogg']`; the output itself, pipe:1, is added. */
   output: string[];
+  /** ffmpeg's audio filters, each as `-af` takes it. */
+  filters?: readonly string[];
   /** Kills ffmpeg at once. */
   signal: AbortSignal;
 }
@@ -78,9 +83,9 @@ export class Ffmpeg {
    *
    * @throws as `FfmpegRun.done`
    */
-  async *decodePcm({ audio, signal }: Pick<FfmpegRequest, 'audio' | 'signal'>): AsyncGenerator<Float32Array> {
+  async *decodePcm({ audio, signal, filters }: Omit<FfmpegRequest, 'output'>): AsyncGenerator<Float32Array> {
     const output = ['-ac', '1', '-ar', String(SAMPLE_RATE), '-c:a', 'pcm_s16le', '-f', 's16le'];
-    const { stdout, done } = this.run({ audio, output, signal });
+    const { stdout, done } = this.run({ audio, output, signal, filters });
     let odd: Buffer = Buffer.alloc(0);
     let seen = 0;
     for await (const chunk of stdout as AsyncIterable<Buffer>) {
@@ -108,7 +113,10 @@ export class Ffmpeg {
     this.checkedAt = performance.now();
   }
 
-  private async execute({ audio, output, signal }: FfmpegRequest, stdout: PassThrough): Promise<{ stderr: string }> {
+  private async execute(
+    { audio, output, signal, filters = [] }: FfmpegRequest,
+    stdout: PassThrough,
+  ): Promise<{ stderr: string }> {
     const demuxer = DEMUXERS[audio.contentType];
     if (demuxer === undefined)
       throw new PermanentError('audio_undecodable', `Audio of type ${audio.contentType} cannot be decoded.`);
@@ -124,10 +132,12 @@ export class Ffmpeg {
         ...['-nostdin', '-hide_banner', '-threads', '1'],
         ...['-max_alloc', String(this.config.FFMPEG_MEMORY_LIMIT_MB * 2 ** 20)],
         ...[...input, '-f', demuxer, '-i', spool ? 'file:/dev/stdin' : 'pipe:0'],
-        ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1', ...output, 'pipe:1'],
+        ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
+        ...['-af', [...filters, ON_TIME].join(','), ...output, 'pipe:1'],
       ];
       signal.throwIfAborted();
-      const child = spawn(command!, args, { stdio: [spool ? spool.fd : 'pipe', 'pipe', 'pipe'] });
+      // In a group of its own: Ctrl-C is meant for the service, which finishes or gives back what is in hand.
+      const child = spawn(command!, args, { stdio: [spool ? spool.fd : 'pipe', 'pipe', 'pipe'], detached: true });
       return await this.supervise(child, audio, stdout, signal);
     } finally {
       await spool?.close();
@@ -212,7 +222,7 @@ export class Ffmpeg {
 
   private missing(cause?: unknown): TransientError {
     const message = `ffmpeg cannot be run as "${this.config.FFMPEG_PATH}": install it, or set FFMPEG_PATH.`;
-    return new TransientError('ffmpeg_missing', message, { cause });
+    return new TransientError('ffmpeg_missing', message, { cause, retryAfter: 30, uncounted: true });
   }
 }
 

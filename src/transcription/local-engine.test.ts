@@ -35,6 +35,16 @@ async function until(state: () => boolean): Promise<void> {
 }
 
 describe('the process of the local engine', () => {
+  it('goes on with what is in hand when whoever stops the service reaches it too', async () => {
+    const one = engine();
+    await one.start();
+    const pid = one.pid!;
+    const work = one.transcribe(sentence, never);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(pid, signal);
+    expect((await work).text).toMatch(heard);
+    expect(one.pid).toBe(pid);
+  });
+
   it('is one for all work, and ends with the engine', async () => {
     const one = engine();
     const [first, second] = await Promise.all([
@@ -104,7 +114,7 @@ describe('the process of the local engine', () => {
 
   it('says what it said when it cannot be started', async () => {
     const one = engine({ times: { start: 1 } });
-    await expect(one.start()).rejects.toMatchObject({ code: 'engine_unavailable', retryable: true });
+    await expect(one.start()).rejects.toMatchObject({ code: 'engine_not_started', retryable: true, uncounted: true });
   });
 
   it('ends when the worker that started it dies', async () => {

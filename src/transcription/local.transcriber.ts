@@ -52,8 +52,10 @@ export class LocalTranscriber extends Transcriber {
 
     const finished = new Map((await request.pieces.load()).map((piece) => [piece.index, piece.segments]));
     const segments: Segment[] = [];
+    let heard = 0;
     const recognise = async (pieces: Iterable<SpeechPiece>) => {
       for (const piece of pieces) {
+        heard += 1;
         let found = finished.get(piece.index);
         if (!found) {
           found = await this.recognise(piece, request.signal);
@@ -63,24 +65,15 @@ export class LocalTranscriber extends Transcriber {
       }
     };
 
-    const cutter = new PieceCutter();
-    let memory = freshMemory();
-    let decoded = 0;
-    for await (const block of blocks(this.ffmpeg.decodePcm(request))) {
-      decoded += block.length;
-      request.onDuration(decoded / SAMPLE_RATE);
-      const windows = wholeWindows(block);
-      const detection = await this.engine.detect(windows, memory, request.signal);
-      memory = detection.memory;
-      await recognise(cutter.push(windows, detection.probabilities));
-    }
-    await recognise(cutter.finish());
+    let duration = await this.eachPiece(request, [], recognise);
+    // Of two channels that are each other's opposite the sum is silence: before that is believed, one is listened to alone.
+    if (heard === 0) duration = await this.eachPiece(request, ['pan=mono|c0=c0'], recognise);
     request.signal.throwIfAborted();
     return {
       text: segments.map((segment) => segment.text).join(' '),
       segments,
       language,
-      duration: decoded / SAMPLE_RATE,
+      duration,
       transcriber: this.id,
     };
   }
@@ -90,7 +83,7 @@ export class LocalTranscriber extends Transcriber {
     await this.ffmpeg.check();
     const { encoder, decoder, vad } = this.models;
     await Promise.all([encoder, decoder, vad].map((path) => access(path))).catch((cause: unknown) => {
-      throw new TransientError('engine_unavailable', 'The weights of the local speech model are missing.', { cause });
+      throw new TransientError('engine_not_started', 'The weights of the local speech model are missing.', { cause });
     });
     await this.engine.start();
   }
@@ -104,12 +97,47 @@ export class LocalTranscriber extends Transcriber {
     await this.engine.close();
   }
 
+  /**
+   * Cuts the audio at its pauses, and hands on the pieces in which somebody speaks.
+   *
+   * @returns its length in seconds
+   */
+  private async eachPiece(
+    request: TranscriptionRequest,
+    filters: readonly string[],
+    take: (pieces: Iterable<SpeechPiece>) => Promise<void>,
+  ): Promise<number> {
+    const { audio, signal } = request;
+    const cutter = new PieceCutter();
+    let memory = freshMemory();
+    let decoded = 0;
+    for await (const block of blocks(this.ffmpeg.decodePcm({ audio, signal, filters }))) {
+      decoded += block.length;
+      request.onDuration(decoded / SAMPLE_RATE);
+      const windows = wholeWindows(block);
+      const detection = await this.engine.detect(windows, memory, signal);
+      memory = detection.memory;
+      await take(cutter.push(windows, detection.probabilities));
+    }
+    await take(cutter.finish());
+    return decoded / SAMPLE_RATE;
+  }
+
   private async recognise({ samples, start, end }: SpeechPiece, signal: AbortSignal): Promise<Segment[]> {
-    const { text, confidence } = await this.engine.transcribe(samples, signal);
+    const { text, confidence } = await this.engine.transcribe(settled(samples), signal);
     if (!/[\p{L}\p{N}]/u.test(text) || confidence < LEAST_CONFIDENCE) return [];
     const rounded = (seconds: number) => Math.round(seconds * 1000) / 1000;
     return [{ start: rounded(start), end: rounded(end), text }];
   }
+}
+
+/** Of a word alone the model makes more words than were said, unless there is silence around it. */
+function settled(samples: Float32Array): Float32Array {
+  if (samples.length >= SAMPLE_RATE) return samples;
+  const silence = Math.round(0.3 * SAMPLE_RATE);
+  const padded = new Float32Array(samples.length + 2 * silence);
+  padded.set(samples, silence);
+  return padded;
 }
 
 function unsupported(language: string): PermanentError {

@@ -60,29 +60,35 @@ export class Moonshine {
     feeds['use_cache_branch'] = new Tensor('bool', cached, [1]);
 
     const limit = FEWEST_TOKENS + Math.ceil((samples.length / SAMPLE_RATE) * TOKENS_PER_SECOND);
-    const tokens: number[] = [];
-    let certainty = 0;
+    let tokens: number[] = [];
+    const certainties: number[] = [];
     let steps = 0;
-    while (tokens.length < limit && !stopped()) {
+    let ended = false;
+    while (!ended && tokens.length < limit && !stopped()) {
       const outputs = await (steps === 0 ? this.decoder.run(feeds) : this.decoder.run(feeds, this.laterOutputs));
       steps++;
       const { token, logProbability } = likeliest(outputs['logits']!.data as Float32Array);
-      certainty += logProbability;
-      if (token === END_TOKEN) break;
+      certainties.push(logProbability);
+      ended = token === END_TOKEN;
+      if (ended) break;
       tokens.push(token);
-      const keep = loopStart(tokens);
-      if (keep !== null) {
-        tokens.length = keep;
-        break;
-      }
       for (const name in outputs)
         if (name !== 'logits') feeds[name.replace('present', 'past_key_values')] = outputs[name]!;
       input[0] = BigInt(token);
       cached[0] = 1;
     }
-    return { text: textOf(tokens), confidence: steps > 0 ? certainty / steps : 0 };
+    // Who says a word many times goes on at some time; a decoder that lost the sound never does.
+    const keep = ended ? null : loopStart(tokens);
+    if (keep !== null) {
+      tokens = tokens.slice(0, keep);
+      certainties.length = keep;
+    }
+    return { text: textOf(tokens), confidence: mean(certainties) };
   }
 }
+
+const mean = (values: readonly number[]): number =>
+  values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : 0;
 
 function likeliest(logits: Float32Array): { token: number; logProbability: number } {
   let token = 0;

@@ -22,6 +22,10 @@ describe('a decoder that goes round in circles', () => {
     }
   });
 
+  it('is cut down to what was said once however long it went on', () => {
+    expect(loopStart([1, 2, 3, ...repeat([7, 8, 9], 60), 7])).toBe(6);
+  });
+
   it('is not seen where people repeat themselves', () => {
     expect(loopStart([5, 9, 9, 9, 9, 6])).toBeNull();
     expect(loopStart([...repeat([4, 5, 6, 7, 8], 3)])).toBeNull();

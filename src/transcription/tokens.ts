@@ -19,17 +19,15 @@ export function textOf(tokens: readonly number[]): string {
 }
 
 /**
- * How many tokens to keep when the end of `tokens` goes round in circles, null while it does not. A decoder that lost
- * the sound repeats itself until it is stopped; people repeat themselves too, so few repeats are let through.
+ * How many tokens to keep when the end of `tokens` goes round in circles: up to and with the first round; null when it does not. A
+ * decoder that lost the sound repeats itself until it is stopped; people repeat themselves too, so few repeats are let through.
  */
 export function loopStart(tokens: readonly number[]): number | null {
   for (let length = 1; length <= 20; length++) {
     const repeats = length === 1 ? 8 : length <= 4 ? 5 : 4;
-    const start = tokens.length - length * repeats;
-    if (start < 0) continue;
-    let same = true;
-    for (let i = start + length; same && i < tokens.length; i++) same = tokens[i] === tokens[i - length];
-    if (same) return start + length;
+    let start = tokens.length - length;
+    while (start > 0 && tokens[start - 1] === tokens[start - 1 + length]) start--;
+    if (tokens.length - start >= length * repeats) return start + length;
   }
   return null;
 }

@@ -44,6 +44,59 @@ describe('the engine in the box', () => {
     ]);
   });
 
+  /** The reading as ffmpeg writes it with these output options. */
+  async function reading(type: string, ...options: string[]) {
+    const args = ['-v', 'error', '-i', speechPath('reading.wav'), ...options, '-'];
+    const { stdout } = await promisify(execFile)('ffmpeg', args, { encoding: 'buffer', maxBuffer: 2 ** 24 });
+    return bytesAudio(stdout, type);
+  }
+
+  /** Stretches of the reading, one directly after the other; seconds. */
+  async function spoken(...stretches: [from: number, to: number][]) {
+    const sound = readFileSync(speechPath('reading.wav')).subarray(44);
+    const samples = new Int16Array(sound.buffer.slice(sound.byteOffset, sound.byteOffset + (sound.length & ~1)));
+    const parts = stretches.map(([from, to]) => samples.subarray(from * 16_000, to * 16_000));
+    return wavAudio(
+      Float32Array.from(
+        parts.flatMap((part) => [...part]),
+        (sample) => sample / 32_768,
+      ),
+    );
+  }
+
+  it('writes down what somebody says again and again, and what comes after it', async () => {
+    const again: [number, number] = [8, 10.9];
+    const audio = await spoken(again, again, again, again, [12, 16.9]);
+    const { text } = await transcriber.transcribe(transcriptionOf(audio));
+    expect(text.match(/he was not an/gi)).toHaveLength(4);
+    expect(text).toMatch(/more respectable than he was/);
+  });
+
+  it('makes no more words of a word alone', async () => {
+    for (const from of [0.9, 9, 13]) {
+      const { text } = await transcriber.transcribe(transcriptionOf(await spoken([from, from + 0.45])));
+      expect([from, spokenWords(text).length <= 3]).toEqual([from, true]);
+    }
+  });
+
+  it('hears a recording whose channels are each other’s opposite', async () => {
+    const audio = await reading('audio/wav', '-af', 'pan=stereo|c0=c0|c1=-1*c0', '-f', 'wav');
+    const { text } = await transcriber.transcribe(transcriptionOf(audio));
+    expect(wordErrorRate(readingText(), text)).toBeLessThanOrEqual(0.1);
+  });
+
+  it('has everything at its time where the recording has a gap', async () => {
+    const gap = String.raw`asetpts=if(gt(T\,7.5)\,PTS+5/TB\,PTS)`;
+    const audio = await reading('audio/webm', '-af', gap, '-c:a', 'libopus', '-f', 'webm');
+    const { segments, duration } = await transcriber.transcribe(transcriptionOf(audio));
+    expect(segments.map(({ start, end }) => [Math.round(start), Math.round(end)])).toEqual([
+      [0, 7],
+      [13, 16],
+      [17, 22],
+    ]);
+    expect(duration).toBeCloseTo(22.5, 0);
+  });
+
   it('makes up no words for noise, tones, hum and clicks', async () => {
     let seed = 1;
     const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647 - 0.5;

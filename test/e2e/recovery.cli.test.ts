@@ -48,6 +48,16 @@ describe('a command on given databases', () => {
   });
 });
 
+describe('a command without databases', () => {
+  it('says in a sentence that MongoDB cannot be reached', async () => {
+    config = configured({ MONGODB_URI: 'mongodb://127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:1' });
+    await expect(verify()).rejects.toMatchObject({
+      code: 'database_away',
+      message: expect.stringMatching(/^MongoDB cannot be reached: .*127\.0\.0\.1:1/),
+    });
+  });
+});
+
 describeDurable('a command on the embedded databases', () => {
   it('uses those of the service that runs on the same data folder, else starts them for itself', async () => {
     config = configured();
