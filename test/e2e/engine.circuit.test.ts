@@ -41,7 +41,7 @@ describe('an engine that fails again and again', () => {
   });
 
   it('scores, once it is back, what it was not asked for meanwhile, and what it failed on when that is sent again', async () => {
-    await start({ SCORER: 'openai', STAGE_ATTEMPTS: '1', OPENAI_REST_S: '0.3' });
+    await start({ SCORER: 'openai', STAGE_ATTEMPTS: '1', OPENAI_REST_S: '0.3', ANALYSIS_TIMEOUT_S: '10' });
     const { engine } = running;
     const session = await alice.session();
     const write = (question: string) =>
@@ -54,18 +54,21 @@ describe('an engine that fails again and again', () => {
       await write(`failed-${i}`);
       await eventually(async () => expect((await upload(`failed-${i}`)).status).toBe('failed'));
     }
+    engine.script({ does: 'hang' });
+    await write('trial');
+    await engine.seen(FAILURES + 1);
+    engine.otherwise({ does: 'answer' });
     await write('waits');
     await eventually(async () => {
       const { body } = await alice.get(`/api/uploads/${(await upload('waits')).upload_id}`);
       expect(body.stages[0].history[0]).toMatchObject({ outcome: 'retry', error: { code: 'engine_circuit_open' } });
     });
-    engine.otherwise({ does: 'answer' });
     const scored = (answer: Json) => answer.score !== null;
     await alice.answer(session, 'waits', scored);
     expect((await alice.answer(session, 'failed-0', () => true)).score).toBeNull();
     expect((await write('failed-0')).body).toMatchObject({ status: 'completed' });
     await alice.answer(session, 'failed-0', scored);
-    expect((await service().rows(session)).filter(({ state }) => state === 'committed')).toHaveLength(FAILURES + 1);
+    expect((await service().rows(session)).filter(({ state }) => state === 'committed')).toHaveLength(FAILURES + 2);
   });
 
   it('costs an answer that it is not asked for no attempt, however often that is, and has it when it is back', async () => {
