@@ -5,6 +5,10 @@ import { type Stand, heardIn, noise, sha256Of } from '../support/stand.js';
 
 /** Of the second one, audio is kept: it has a stage more. */
 const SESSIONS = ['chaos', 'kept'] as const;
+/** Questions that are asked in one pair of sessions: each takes answers to so many at most. */
+const QUESTIONS = 200;
+
+const sessionOf = (number: number): string => `${SESSIONS[number % 3 === 2 ? 1 : 0]}-${Math.floor(number / QUESTIONS)}`;
 const PAUSE_MS = 50;
 /** A process writes its log a little later than its answers. */
 const LOG_MS = 500;
@@ -37,8 +41,6 @@ export class Candidates {
 
   static async arrive(stand: Stand, count: number, seed: number): Promise<Candidates> {
     const users = await Promise.all(Array.from({ length: count }, (_, i) => stand.user(`user-${i}`)));
-    for (const user of users)
-      for (const session of SESSIONS) await user.createSession(session, { retain_audio: session === 'kept' });
     return new Candidates(stand, users, seed);
   }
 
@@ -60,8 +62,9 @@ export class Candidates {
   private async answerOn(user: ApiClient, random: Seeded): Promise<void> {
     let audio: Buffer = Buffer.alloc(0);
     for (let i = 0; this.going; i++) {
+      if (i % QUESTIONS === 0) await this.begin(user, i);
       const number = i > 3 && random.below(10) === 0 ? random.below(i) : i;
-      const session = SESSIONS[number % 3 === 2 ? 1 : 0];
+      const session = sessionOf(number);
       const question = `q${number}`;
       const name = `${user.userId}/${session}/${question}/${i}/${this.seed}`;
       if (i > 0 && random.below(10) === 0) {
@@ -82,6 +85,14 @@ export class Candidates {
       if (random.below(5) === 0) await this.look(user, `/api/sessions/${session}`);
       // It keeps what it was sent, for tests that look at it.
       this.stand.engine.requests.length = 0;
+    }
+  }
+
+  /** Makes the sessions of the questions from this one on, whoever is away at the moment. */
+  private async begin(user: ApiClient, number: number): Promise<void> {
+    for (const session of new Set([number, number + 1, number + 2].map(sessionOf))) {
+      const make = () => user.createSession(session, { retain_audio: session.startsWith('kept') });
+      while (await make().catch(() => 'away')) await delay(PAUSE_MS);
     }
   }
 

@@ -148,16 +148,17 @@ describe('a process that is asked to stop', () => {
     const names = ['alice', 'bob', 'carol'];
     const users = await Promise.all(names.map((name) => stand.user(name)));
     const running = await Promise.all([stand.api(), stand.api(), stand.worker(), stand.worker()]);
-    await Promise.all(users.map((each) => each.createSession(session)));
     let restarting = true;
     let count = 0;
-    const answered: { user: ApiClient; question: string; status: number; sha256: string }[] = [];
+    const answered: { user: ApiClient; interview: string; question: string; status: number; sha256: string }[] = [];
     const load = users.map(async (each) => {
+      let interview = session;
       for (let i = 0; restarting; i++) {
+        if (i % 100 === 0) await each.createSession((interview = `${session}-${i}`));
         const audio = noise(`${session} ${each.userId} ${i}`, 100_000);
-        const { status } = await each.upload(session, `q${i}`, audio);
-        answered.push({ user: each, question: `q${i}`, status, sha256: sha256Of(audio) });
-        const shown = await each.get(`/api/transcription-status/${session}`);
+        const { status } = await each.upload(interview, `q${i}`, audio);
+        answered.push({ user: each, interview, question: `q${i}`, status, sha256: sha256Of(audio) });
+        const shown = await each.get(`/api/transcription-status/${interview}`);
         expect(shown.status).toBe(200);
         count += 1;
       }
@@ -178,10 +179,9 @@ describe('a process that is asked to stop', () => {
     await loaded;
     expect(new Set(answered.map(({ status }) => status))).toEqual(new Set([200]));
     expect(await stand.orphans()).toEqual([]);
-    const shown = await Promise.all(users.map((each) => each.get(`/api/transcription-status/${session}`)));
-    for (const { user: each, question, sha256 } of answered) {
-      const { questions } = shown[users.indexOf(each)]!.json;
-      expect(questions[question]).toMatchObject({ status: 'completed', transcript: heardIn(sha256) });
+    for (const { user: each, interview, question, sha256 } of answered) {
+      const { json } = await each.get(`/api/transcription-status/${interview}/${question}`);
+      expect(json).toMatchObject({ status: 'completed', transcript: heardIn(sha256) });
     }
   });
 });
