@@ -7,6 +7,7 @@ import { LocalEngine } from './local-engine.js';
 import { findLocalModels, type LocalModels } from './local-models.js';
 import { PieceCutter, type SpeechPiece } from './pieces.js';
 import { Transcriber, type Segment, type Transcript, type TranscriptionRequest } from './transcriber.js';
+import { Loudness } from './loudness.js';
 import { freshMemory, VAD_WINDOW } from './vad-window.js';
 
 /** Samples that are looked at for speech at once: 2 s, a few milliseconds of work. */
@@ -109,10 +110,12 @@ export class LocalTranscriber extends Transcriber {
   ): Promise<number> {
     const { audio, signal } = request;
     const cutter = new PieceCutter();
+    const loudness = new Loudness();
     let memory = freshMemory();
     let decoded = 0;
     for await (const block of blocks(this.ffmpeg.decodePcm({ audio, signal, filters }))) {
       decoded += block.length;
+      loudness.raise(block);
       request.onDuration(decoded / SAMPLE_RATE);
       const windows = wholeWindows(block);
       const detection = await this.engine.detect(windows, memory, signal);

@@ -72,6 +72,12 @@ describe('the engine in the box', () => {
     expect(text).toMatch(/more respectable than he was/);
   });
 
+  it.each([40, 50])('understands a recording that is %d dB too quiet', async (decibels) => {
+    const audio = await reading('audio/wav', '-af', `volume=-${decibels}dB`, '-f', 'wav');
+    const { text } = await transcriber.transcribe(transcriptionOf(audio));
+    expect(wordErrorRate(readingText(), text)).toBeLessThanOrEqual(0.1);
+  });
+
   it('makes no more words of a word alone', async () => {
     for (const from of [0.9, 9, 13]) {
       const { text } = await transcriber.transcribe(transcriptionOf(await spoken([from, from + 0.45])));
@@ -103,6 +109,9 @@ describe('the engine in the box', () => {
     const sounds: Record<string, (i: number) => number> = {
       'loud noise': () => random() * 0.6,
       'faint noise': () => random() * 0.01,
+      'the noise of a converter': () => Math.round(random() * 2) / 32_768,
+      'faint hum': (i) => 0.003 * Math.sin((2 * Math.PI * 50 * i) / 16_000),
+      'faint clicks': (i) => (i % 11_000 < 100 ? random() * 0.02 : random() * 0.0004),
       tone: (i) => 0.4 * Math.sin((2 * Math.PI * 440 * i) / 16_000),
       hum: (i) => 0.3 * Math.sin((2 * Math.PI * 50 * i) / 16_000) + 0.1 * Math.sin((2 * Math.PI * 150 * i) / 16_000),
       clicks: (i) => (i % 11_000 < 100 ? random() : random() * 0.002),
