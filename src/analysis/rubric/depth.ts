@@ -55,12 +55,14 @@ export function judgeDepth(sentences: readonly Sentence[], question: Question): 
 function reasonOf(kinds: readonly string[], content: number, words: number): string {
   const size =
     words > TOO_LONG
-      ? `, but at ${words} words it is longer than a listener follows`
+      ? `at ${words} words it is longer than a listener follows`
       : content < 25
-        ? `, but with ${count(words, 'word')} it says little`
+        ? `with ${count(words, 'word')} it says little`
         : '';
-  if (kinds.length === 0) return `It tells what, but not why: no reasons, alternatives or lessons${size}.`;
-  return `It gives ${listed(kinds.slice(0, 4))}${size}.`;
+  if (kinds.length === 0) {
+    return `It tells what, but not why: no reasons, alternatives or lessons${size && `; ${size}`}.`;
+  }
+  return `It gives ${listed(kinds.slice(0, 4))}${size && `, but ${size}`}.`;
 }
 
 function adviceOf(kinds: readonly string[], content: number, words: number, question: Question): string[] {

@@ -33,6 +33,8 @@ export function feedbackOf(
   const feedback = [...new Set([...gaming, ...advice(0), ...advice(1)])].slice(0, MOST - 1);
   const best = [...criteria].sort((a, b) => b.score - a.score);
   for (const { name, score } of best) {
+    // Who is told to slow down is not to keep this pace as well.
+    if (findings[name]?.advice.some((sentence) => feedback.includes(sentence))) continue;
     if (feedback.length >= FEWEST && (score < 70 || feedback.some((sentence) => sentence.startsWith('Keep ')))) break;
     feedback.push(strengths[name]);
   }
