@@ -202,22 +202,23 @@ export class AudioKeeper {
   }
 
   /**
-   * Kept audio that was recorded for a row which then never referred to it: its worker died in between, and the row ended before
-   * another took it. Not a byte of it was written.
+   * Kept audio of which not a byte was written, and that was recorded for a row which then never referred to it: its worker died in
+   * between, and the row ended before another took it. Or it was marked for deletion by a process that died, and rows wait for it.
    *
    * @returns how many there were
    */
   async collectUnlinked(dryRun: boolean, signal: AbortSignal): Promise<number> {
     const before = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
-    const unwritten = { key: null, state: 'storing' as const, updated_at: { $lt: before } };
+    const storing = { state: 'storing' as const, updated_at: { $lt: before } };
+    const deleting = { state: 'deleting' as const, updated_at: { $lt: new Date(Date.now() - STALE_MS) } };
     const found = await this.kept
-      .find(unwritten, { projection: { _id: 1 } })
+      .find({ key: null, $or: [storing, deleting] }, { projection: { state: 1 } })
       .limit(MOST)
       .toArray();
     let count = 0;
-    for (const { _id } of found) {
+    for (const { _id, state } of found) {
       if (signal.aborted) break;
-      if (await this.isReferredTo(_id)) continue;
+      if (state === 'storing' && (await this.isReferredTo(_id))) continue;
       try {
         if (!dryRun) await this.collect(_id, 0);
         count += 1;

@@ -91,6 +91,20 @@ describe('kept audio', () => {
     expect(status).toBe(200);
   });
 
+  it('of which nothing is written yet, and that a process marked as it died, is there again for who waits for it', async () => {
+    const { upload_id, sha256 } = await archived('q6');
+    const { _id } = await keptOf(sha256);
+    await collection('uploads').updateOne(
+      { _id: new mongo.ObjectId(upload_id as string) },
+      { $set: { kept_state: 'linking' } },
+    );
+    const marked = { state: 'deleting', key: null, token: 'of-a-dead-process', updated_at: longAgo() };
+    await collection('kept_audio').updateOne({ _id }, { $set: marked });
+    const keeper = running.service.service.app.get(AudioKeeper, { strict: false });
+    expect(await keeper.collectUnlinked(false, new AbortController().signal)).toBeGreaterThan(0);
+    expect(await keptOf(sha256)).toMatchObject({ _id, state: 'storing', token: null });
+  });
+
   it('that the sweep gives up while its session is erased counts as erased', async () => {
     const { upload_id, sha256 } = await archived('q1', undefined, 'swept');
     const { _id, key } = await keptOf(sha256);
