@@ -94,7 +94,7 @@ export class CreateSession {
   @IsFlag()
   retain_audio?: boolean | null;
 
-  @ApiProperty({ type: [QuestionInput], maxItems: 200, description: 'None: any question id is taken.' })
+  @ApiProperty({ type: [QuestionInput], maxItems: MOST_QUESTIONS, description: 'None: any question id is taken.' })
   @ArrayMaxSize(MOST_QUESTIONS)
   @ArrayUnique((question: QuestionInput) => question?.id, { message: 'question ids must be unique' })
   @IsListOf(() => QuestionInput)

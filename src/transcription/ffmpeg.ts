@@ -22,8 +22,16 @@ const DEMUXERS: Readonly<Record<string, string>> = {
   'audio/flac': 'flac',
 };
 
-/** Samples carry no times: what is missing at the start or in between is filled with silence, so that what follows is where it was. */
-const ON_TIME = 'aresample=async=1:first_pts=0';
+/** A longer gap, in seconds, is more likely a clock that was put right than silence, and to fill it takes memory. */
+const LONGEST_GAP_S = 60;
+/**
+ * Samples carry no times: what is missing at the start or in between is filled with silence, so that what follows is where it was.
+ * Where times go back, as in two recordings put one behind the other, they go on from there: sound whose time is over would be dropped.
+ */
+const ON_TIME = [
+  String.raw`asetpts=if(isnan(PREV_OUTPTS)\,PTS\,PREV_OUTPTS+if(lt(PTS\,PREV_INPTS)\,S/SR/TB\,min(PTS-PREV_INPTS\,${LONGEST_GAP_S}/TB)))`,
+  'aresample=async=1:first_pts=0',
+];
 
 const TICK_MS = 200;
 /** A tick that comes later was held up with all of the process: paused, or by a busy machine. */
@@ -133,7 +141,7 @@ export class Ffmpeg {
         ...['-max_alloc', String(this.config.FFMPEG_MEMORY_LIMIT_MB * 2 ** 20)],
         ...[...input, '-f', demuxer, '-i', spool ? 'file:/dev/stdin' : 'pipe:0'],
         ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
-        ...['-af', [...filters, ON_TIME].join(','), ...output, 'pipe:1'],
+        ...['-af', [...filters, ...ON_TIME].join(','), ...output, 'pipe:1'],
       ];
       signal.throwIfAborted();
       // In a group of its own: Ctrl-C is meant for the service, which finishes or gives back what is in hand.

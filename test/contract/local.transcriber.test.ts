@@ -91,6 +91,21 @@ describe('the engine in the box', () => {
     expect(wordErrorRate(readingText(), text)).toBeLessThanOrEqual(0.1);
   });
 
+  it('hears all of two recordings that were put one behind the other, and what follows a clock that was put right', async () => {
+    const once = await reading('audio/webm', '-c:a', 'libopus', '-f', 'webm');
+    const chunks: Buffer[] = [];
+    for await (const chunk of once.open()) chunks.push(chunk as Buffer);
+    const twice = bytesAudio(Buffer.concat([...chunks, ...chunks]), 'audio/webm');
+    const both = await transcriber.transcribe(transcriptionOf(twice));
+    expect(wordErrorRate(`${readingText()} ${readingText()}`, both.text)).toBeLessThanOrEqual(0.1);
+
+    const hourLater = String.raw`asetpts=if(gt(T\,7.5)\,PTS+3600/TB\,PTS)`;
+    const jumped = await reading('audio/webm', '-af', hourLater, '-c:a', 'libopus', '-f', 'webm');
+    const { text, duration } = await transcriber.transcribe(transcriptionOf(jumped));
+    expect(wordErrorRate(readingText(), text)).toBeLessThanOrEqual(0.1);
+    expect(duration).toBeLessThan(90);
+  });
+
   it('has everything at its time where the recording has a gap', async () => {
     const gap = String.raw`asetpts=if(gt(T\,7.5)\,PTS+5/TB\,PTS)`;
     const audio = await reading('audio/webm', '-af', gap, '-c:a', 'libopus', '-f', 'webm');
