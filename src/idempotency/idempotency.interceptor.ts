@@ -57,8 +57,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 }
 
-/** The session that a request was about, or made. */
-function sessionOf({ path, params }: Request, body: unknown): string | null {
+/** The session that a request was about, or made; its route as it is declared, however the address was written. */
+function sessionOf({ route, params }: Request, body: unknown): string | null {
+  const { path } = route as { path: string };
   const named = params['session_id'] ?? (path === '/api/sessions' ? (body as { id?: unknown } | undefined)?.id : null);
   return typeof named === 'string' ? named : null;
 }

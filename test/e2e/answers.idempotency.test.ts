@@ -47,7 +47,7 @@ describe('an upload with an Idempotency-Key', () => {
   });
 
   it('is an upload of its own once the session was erased: what was answered about it goes with it', async () => {
-    const made = () => alice.post('/api/sessions', { id: 'again', questions: [] }, key('make').headers);
+    const made = () => alice.post('/api/sessions/', { id: 'again', questions: [] }, key('make').headers);
     const sent = () => alice.upload('again', 'q1', WEBM, key('send'));
     const written = () => alice.post('/api/text-answer/again/q2', { text: 'An answer.' }, key('write').headers);
     for (const times of [1, 2]) {
