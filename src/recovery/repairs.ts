@@ -16,9 +16,6 @@ import { Verifier } from './verifier.js';
  */
 export type RepairAction = 'quarantined' | 'failed' | 'finished' | 'left' | 'unchanged';
 
-/** The sweep sees to a job, but only a worker ends the waiting; kept audio goes with the rows that give it up, or after a quarantine. */
-const ENDED_BY_OTHERS: ReadonlySet<Stuck['reason']> = new Set(['stage_waiting', 'kept_audio_not_deleted']);
-
 /** What is done about one finding. Each is looked at afresh first: a plan may be days old. Nothing is deleted. */
 @Injectable()
 export class Repairs {
@@ -83,7 +80,8 @@ export class Repairs {
     // The sweep has just been by.
     if (!dryRun) return isStuck ? 'left' : 'finished';
     if (!isStuck) return 'unchanged';
-    return ENDED_BY_OTHERS.has(finding.reason) ? 'left' : 'finished';
+    // The sweep sees to a job, but only a worker ends the waiting.
+    return finding.reason === 'stage_waiting' ? 'left' : 'finished';
   }
 
   private async unlinked(uploadId: string, dryRun: boolean): Promise<RepairAction> {

@@ -202,17 +202,17 @@ export class AudioKeeper {
   }
 
   /**
-   * Kept audio of which not a byte was written, and that was recorded for a row which then never referred to it: its worker died in
-   * between, and the row ended before another took it. Or it was marked for deletion by a process that died, and rows wait for it.
+   * Kept audio that was recorded for a row which then never referred to it: its worker died in between, and the row ended before
+   * another took it; not a byte of it was written. And what was marked for deletion by a process that died: rows may wait for it.
    *
    * @returns how many there were
    */
   async collectUnlinked(dryRun: boolean, signal: AbortSignal): Promise<number> {
     const before = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
-    const storing = { state: 'storing' as const, updated_at: { $lt: before } };
-    const deleting = { state: 'deleting' as const, updated_at: { $lt: new Date(Date.now() - STALE_MS) } };
+    const unwritten = { state: 'storing' as const, key: null, updated_at: { $lt: before } };
+    const marked = { state: 'deleting' as const, updated_at: { $lt: new Date(Date.now() - STALE_MS) } };
     const found = await this.kept
-      .find({ key: null, $or: [storing, deleting] }, { projection: { state: 1 } })
+      .find({ $or: [unwritten, marked] }, { projection: { state: 1 } })
       .limit(MOST)
       .toArray();
     let count = 0;
@@ -225,6 +225,7 @@ export class AudioKeeper {
       } catch (error) {
         if (isMongoAway(error)) throw error;
         this.log.pino.warn({ err: error, kept_id: _id.toHexString() }, 'Kept audio without a row not deleted yet');
+        if (isArchiveAway(error)) break;
       }
     }
     return count;

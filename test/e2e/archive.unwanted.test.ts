@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { recoverCommand } from '../../src/recovery/recovery.commands.js';
+import { Sweeper } from '../../src/sweep/sweeper.js';
 import { Ledger } from '../../src/uploads/ledger.js';
 import { AudioKeeper } from '../../src/uploads/audio.keeper.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
@@ -103,6 +104,15 @@ describe('kept audio', () => {
     const keeper = running.service.service.app.get(AudioKeeper, { strict: false });
     expect(await keeper.collectUnlinked(false, new AbortController().signal)).toBeGreaterThan(0);
     expect(await keptOf(sha256)).toMatchObject({ _id, state: 'storing', token: null });
+  });
+
+  it('that no row wants, and that a process marked as it died, is deleted by the sweep', async () => {
+    const { upload_id, sha256 } = await archived('q7');
+    await collection('uploads').deleteOne({ _id: new mongo.ObjectId(upload_id as string) });
+    const marked = { state: 'deleting', token: 'of-a-dead-process', updated_at: longAgo() };
+    await collection('kept_audio').updateOne({ sha256 }, { $set: marked });
+    await running.service.service.app.get(Sweeper, { strict: false }).sweep();
+    expect([await keptOf(sha256), await archivedFiles(sha256)]).toEqual([null, 0]);
   });
 
   it('that the sweep gives up while its session is erased counts as erased', async () => {
