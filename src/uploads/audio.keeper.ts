@@ -24,6 +24,8 @@ const PATIENCE_MS = 5000;
 const GLANCE_MS = 100;
 /** When to look again at what somebody else is storing or deleting. */
 const LOOK_AGAIN_S = 2;
+/** What a row is to kept audio that it refers to, or has yet to give up. */
+const REFERRING: NonNullable<Upload['kept_state']>[] = ['linking', 'kept', 'releasing'];
 /** References given up in one sweep. */
 const MOST = 1000;
 
@@ -203,7 +205,8 @@ export class AudioKeeper {
 
   /**
    * Kept audio that was recorded for a row which then never referred to it: its worker died in between, and the row ended before
-   * another took it; not a byte of it was written. And what was marked for deletion by a process that died: rows may wait for it.
+   * another took it; not a byte of it was written. And what was marked for deletion by a process that died, where no row has yet to
+   * give it up, which would end it: rows may wait for it.
    *
    * @returns how many there were
    */
@@ -218,7 +221,7 @@ export class AudioKeeper {
     let count = 0;
     for (const { _id, state } of found) {
       if (signal.aborted) break;
-      if (state === 'storing' && (await this.isReferredTo(_id))) continue;
+      if (await this.isReferredTo(_id, state === 'storing' ? REFERRING : ['releasing'])) continue;
       try {
         if (!dryRun) await this.collect(_id, 0);
         count += 1;
@@ -280,8 +283,8 @@ export class AudioKeeper {
   }
 
   /** Whether any row refers to it, or has yet to give it up. */
-  async isReferredTo(id: mongo.ObjectId): Promise<boolean> {
-    const referring = { kept_id: id, kept_state: { $in: ['linking' as const, 'kept' as const, 'releasing' as const] } };
+  async isReferredTo(id: mongo.ObjectId, as = REFERRING): Promise<boolean> {
+    const referring = { kept_id: id, kept_state: { $in: as } };
     return (await this.ledger.rows.findOne(referring, { projection: { _id: 1 } })) !== null;
   }
 
