@@ -1,4 +1,5 @@
 import type { Answer, TranscriptionStatus } from '../sessions/session.schema.js';
+import { SESSION_FULL } from '../uploads/ledger-errors.js';
 import type { StageState, Upload } from '../uploads/upload.schema.js';
 
 const STATUS: Record<StageState, TranscriptionStatus> = {
@@ -38,6 +39,19 @@ export function answerFields(row: Upload): Partial<Answer> {
     analysis_status: row.stages.analysis?.state ?? 'waiting',
     analysis_error: row.stages.analysis?.state === 'failed' ? (row.stages.analysis.error?.message ?? null) : null,
   };
+}
+
+/**
+ * The same for a session that has no room for all of it, less and less: a transcript without its times, without its score, and at
+ * last none.
+ */
+export function shorterFields(row: Upload): Partial<Answer>[] {
+  const untimed = { ...answerFields(row), segments: [] };
+  const none = { score: null, criteria: [], feedback: [], model_answer: null, not_scorable: null, scorer: null };
+  const { message } = SESSION_FULL;
+  const unscored: Partial<Answer> = { ...untimed, ...none, analysis_status: 'failed', analysis_error: message };
+  const unwritten: Partial<Answer> = { transcript: null, transcription_status: 'failed', transcription_error: message };
+  return [untimed, unscored, { ...unscored, ...unwritten }];
 }
 
 /** Kept for good, wherever it is on its way into the archive. */

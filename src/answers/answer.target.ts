@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Log } from '../common/logging.js';
+import { isTooLarge } from '../common/mongo-errors.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { sessionKey } from '../sessions/session.schema.js';
 import { AudioStore } from '../storage/audio-store.js';
@@ -7,8 +8,8 @@ import { FailedUploads } from '../uploads/failed-uploads.js';
 import { Ledger } from '../uploads/ledger.js';
 import { UploadTarget, UploadTargets } from '../uploads/targets.js';
 import type { Upload } from '../uploads/upload.schema.js';
-import { answerFields, isLater, newAnswer, transcriptionStatus } from './answer.projection.js';
-import { SESSION_GONE } from '../uploads/ledger-errors.js';
+import { answerFields, isLater, newAnswer, shorterFields, transcriptionStatus } from './answer.projection.js';
+import { SESSION_FULL, SESSION_GONE } from '../uploads/ledger-errors.js';
 
 /** Answers as what uploads feed: `answers.<question_id>` of a session, written only while it is fed by that row. */
 @Injectable()
@@ -29,18 +30,31 @@ export class AnswerTarget extends UploadTarget {
 
   async project(row: Upload): Promise<void> {
     const status = transcriptionStatus(row);
-    const shown = this.sessions.projectAnswer(
-      sessionKey(row.user_id, row.session_id),
-      row.question_id,
-      row._id.toHexString(),
-      row.version,
-      answerFields(row),
-    );
+    const shown = this.show(row);
     const annotated =
       row.file_id && row.audio_state === 'stored' && !row.stages.analysis
         ? this.store.annotate(row.file_id.toHexString(), { status })
         : null;
     await Promise.all([shown, annotated]);
+  }
+
+  /** All of it, or as much as the session has room for. */
+  private async show(row: Upload): Promise<void> {
+    const id = row._id.toHexString();
+    const key = sessionKey(row.user_id, row.session_id);
+    let full: unknown;
+    for (const fields of [answerFields(row), ...shorterFields(row)]) {
+      try {
+        await this.sessions.projectAnswer(key, row.question_id, id, row.version, fields);
+        if (full)
+          this.log.pino.warn({ upload_id: id, session_id: row.session_id }, 'Answer shown in part: session full');
+        return;
+      } catch (error) {
+        if (!isTooLarge(error)) throw error;
+        full = error;
+      }
+    }
+    throw full;
   }
 
   async link(row: Upload): Promise<void> {
@@ -65,8 +79,14 @@ export class AnswerTarget extends UploadTarget {
       }
     }
     if (current?.upload_id !== id) {
-      const linked = await this.sessions.replaceAnswer(session, newAnswer(row), current?.upload_id ?? null);
-      // Somebody came in between: the next sweep looks again.
+      const linked = await this.sessions
+        .replaceAnswer(session, newAnswer(row), current?.upload_id ?? null)
+        .catch(async (error: unknown) => {
+          if (!isTooLarge(error)) throw error;
+          await this.failedUploads.close(row, SESSION_FULL);
+          return false;
+        });
+      // Or somebody came in between: the next sweep looks again.
       if (!linked) return;
     }
     await this.supersedeOlder(row);

@@ -20,8 +20,6 @@ import { dueStage } from '../uploads/upload.schema.js';
 import type { TextAnswerAccepted, UploadAccepted } from './answer.dto.js';
 import { digestIssue, formLanguage } from './upload-fields.js';
 import { Takes } from './takes.js';
-import type { Take } from './takes.js';
-import { ANSWER_THERE, SESSION_GONE } from '../uploads/ledger-errors.js';
 
 /** An upload may take longer than an Idempotency-Key is reserved for. */
 const RENEW_MS = 10_000;
@@ -113,14 +111,14 @@ export class AnswersService {
     const staged = await this.intake.stage(file.bytes, upload, file.maxBytes);
     // Hashed and stored, it may have taken minutes.
     const now = (await this.sessions.find(session.user_id, session.session_id)) ?? session;
-    return this.accept(now, staged, null, () => this.intake.discard(staged, ANSWER_THERE));
+    return this.accept(now, staged, null, true);
   }
 
   private async accept(
     session: AskedSession,
     staged: Staged,
     named: string | null,
-    standsBack?: Take['standsBack'],
+    standsBack = false,
   ): Promise<UploadAccepted> {
     const spoken = named ?? session.language;
     const accepted = await this.takes.accept(session, {
@@ -133,8 +131,8 @@ export class AnswersService {
         return committedRow(staged, spoken, await this.intake.commit(staged, spoken));
       },
       repeats: (uploadId) => this.intake.closeAsDuplicate(staged, uploadId),
-      orphaned: () => this.intake.discard(staged, SESSION_GONE),
-      ...(standsBack && { standsBack }),
+      giveUp: (reason) => this.intake.discard(staged, reason),
+      standsBack,
     });
     this.log.pino.info(
       {
@@ -191,8 +189,8 @@ export class AnswersService {
       repeats: async (uploadId) => {
         await this.ledger.closeAsDuplicate(id, uploadId, null);
       },
-      orphaned: async () => {
-        await this.failedUploads.close({ _id: id, kind: 'answer' }, SESSION_GONE);
+      giveUp: async (reason) => {
+        await this.failedUploads.close({ _id: id, kind: 'answer' }, reason);
       },
     });
     this.log.pino.info({ upload_id: id.toHexString(), session_id: sessionId, question_id: questionId }, 'Text answer');

@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { ConflictError, NotFoundError } from '../common/app-error.js';
+import { isTooLarge } from '../common/mongo-errors.js';
 import { Dispatcher } from '../queue/dispatcher.js';
 import { StageRestart } from '../queue/stage-restart.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { AskedSession } from '../sessions/session.repository.js';
 import type { Answer, TranscriptionStatus } from '../sessions/session.schema.js';
-import { ANSWER_THERE } from '../uploads/ledger-errors.js';
+import { ANSWER_THERE, SESSION_FULL, SESSION_GONE } from '../uploads/ledger-errors.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
 import { Ledger } from '../uploads/ledger.js';
-import type { StageName, Upload } from '../uploads/upload.schema.js';
+import type { StageError, StageName, Upload } from '../uploads/upload.schema.js';
 import { isLater, newAnswer } from './answer.projection.js';
 import { AnswerTarget } from './answer.target.js';
 
@@ -25,10 +26,10 @@ export interface Take {
   commit(): Promise<Upload>;
   /** The question's current take has the same content: this one is given up. */
   repeats(uploadId: string): Promise<void>;
-  /** The session is gone: this one is given up. */
-  orphaned(): Promise<void>;
-  /** Of a take that is to replace none but a failed one: there is another, and this one is given up. */
-  standsBack?(): Promise<void>;
+  /** It cannot count, for this reason. */
+  giveUp(reason: StageError): Promise<void>;
+  /** Is to replace none but a failed one. */
+  standsBack?: boolean;
 }
 
 export interface Accepted {
@@ -56,7 +57,7 @@ export class Takes {
 
   /**
    * @throws NotFoundError when the session was erased meanwhile
-   * @throws ConflictError when the take stands back
+   * @throws ConflictError when the take stands back, or the session can hold no more
    */
   async accept(seen: AskedSession, take: Take): Promise<Accepted> {
     let session = seen;
@@ -73,14 +74,19 @@ export class Takes {
         }
       }
       if (take.standsBack && current && current.transcription_status !== 'failed') {
-        await take.standsBack();
-        throw new ConflictError(ANSWER_THERE.code, ANSWER_THERE.message);
+        return this.refuse(take, ANSWER_THERE);
       }
       row ??= await take.commit();
       const uploadId = row._id.toHexString();
       const answer = newAnswer(row);
-      const status = take.standsBack && current?.transcription_status;
-      if (await this.sessions.replaceAnswer(session, answer, current?.upload_id ?? null, status)) {
+      const status = take.standsBack ? current?.transcription_status : undefined;
+      const replaced = await this.sessions
+        .replaceAnswer(session, answer, current?.upload_id ?? null, status)
+        .catch((error: unknown) => {
+          if (isTooLarge(error)) return this.refuse(take, SESSION_FULL);
+          throw error;
+        });
+      if (replaced) {
         // First, as the first claim takes the mark away by which the sweep would finish this.
         if (current) await this.target.supersede(current.upload_id, uploadId);
         this.dispatcher.dispatch(row, take.firstStage);
@@ -108,9 +114,14 @@ export class Takes {
     try {
       return await this.sessions.about(user_id, session_id, take.questionId);
     } catch (error) {
-      if (error instanceof NotFoundError) await take.orphaned();
+      if (error instanceof NotFoundError) await take.giveUp(SESSION_GONE);
       throw error;
     }
+  }
+
+  private async refuse(take: Take, reason: StageError): Promise<never> {
+    await take.giveUp(reason);
+    throw new ConflictError(reason.code, reason.message);
   }
 
   /** The same content came again: what failed of its take is queued again. Null when it cannot be, since its audio is gone. */

@@ -78,6 +78,14 @@ export function isMongoFull(error: unknown): boolean {
   return false;
 }
 
+/** BSONObjectTooLarge, and what mongod says of a document that an update would make too large. */
+const TOO_LARGE_CODES = new Set([10334, 17419, 17420]);
+
+/** Whether a write was refused because its document would grow beyond MongoDB's 16 MB. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && TOO_LARGE_CODES.has((error as { code?: unknown }).code as number);
+}
+
 const DUPLICATE_KEY = 11000;
 
 /** Whether an insert or update lost against a unique index. */

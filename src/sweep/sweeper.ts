@@ -215,7 +215,7 @@ export class Sweeper {
         if (dryRun || (await put(row))) count += 1;
       } catch (error) {
         if (isMongoAway(error)) throw error;
-        // One row's trouble (a session that has grown too large, say) must not keep those behind it.
+        // One row's trouble must not keep those behind it.
         this.log.pino.warn({ err: error, upload_id: row._id.toHexString() }, 'Row not put right yet');
       }
     }

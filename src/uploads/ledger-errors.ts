@@ -14,6 +14,11 @@ export const ANSWER_THERE: StageError = {
   message: 'The question got another answer meanwhile',
 };
 
+export const SESSION_FULL: StageError = {
+  code: 'session_full',
+  message: 'The session is full: all that is in its answers is as much as one session can hold',
+};
+
 export const WORKER_LOST: StageError = {
   code: 'worker_lost',
   message: 'The worker stopped answering while it worked on this',

@@ -68,7 +68,7 @@ describe('a take that a newer one replaced', () => {
         return (await ledger.find(_id))!;
       },
       repeats: () => Promise.reject(new Error('It repeats nothing')),
-      orphaned: () => Promise.reject(new Error('The session is there')),
+      giveUp: ({ message }) => Promise.reject(new Error(message)),
     });
 
     expect(accepted).toMatchObject({ uploadId: _id.toHexString(), duplicate: false });
