@@ -46,7 +46,7 @@ export class AnswerView {
   @ApiProperty({ type: String, nullable: true, example: 'en' }) language!: string | null;
   @ApiProperty({ type: Number, nullable: true, description: 'Seconds of audio.', example: 42.7 }) duration!:
     number | null;
-  @ApiProperty({ type: String, nullable: true, example: 'local/moonshine-tiny-0.1.29' }) transcriber!: string | null;
+  @ApiProperty({ type: String, nullable: true, example: 'local/moonshine-tiny-0.1.29/2' }) transcriber!: string | null;
   @ApiProperty({ type: Number, nullable: true, minimum: 0, maximum: 100, example: 71.5 }) score!: number | null;
   @ApiProperty({ type: [CriterionView] }) criteria!: CriterionView[];
   @ApiProperty({ type: [String], example: ['Say what came of it, with a number if you have one.'] })

@@ -24,13 +24,23 @@ const DEMUXERS: Readonly<Record<string, string>> = {
 
 /** A longer gap, in seconds, is more likely a clock that was put right than silence, and to fill it takes memory. */
 const LONGEST_GAP_S = 60;
+/** Times that go back further, in seconds, are those of another recording that was put behind the first. */
+const LONGEST_STEP_BACK_S = 1;
 /**
- * Samples carry no times: what is missing at the start or in between is filled with silence, so that what follows is where it was.
- * Where times go back, as in two recordings put one behind the other, they go on from there: sound whose time is over would be dropped.
+ * Samples carry no times: what is missing between two pieces of sound is filled with silence, so that what follows is where it was.
+ * None is ever dropped: times may be those of arrival, several pieces at once, or of a clock that is slow. `st(0)` is where the sound
+ * so far ends, `st(1)` what makes times of the file ours, `st(2)` where this piece goes. They begin anew where the format changes.
  */
 const ON_TIME = [
-  String.raw`asetpts=if(isnan(PREV_OUTPTS)\,PTS\,PREV_OUTPTS+if(lt(PTS\,PREV_INPTS)\,S/SR/TB\,min(PTS-PREV_INPTS\,${LONGEST_GAP_S}/TB)))`,
-  'aresample=async=1:first_pts=0',
+  `asetpts=${[
+    `st(1, if(eq(N, 0), 0-PTS, if(lt(PTS+ld(1), ld(0)-${LONGEST_STEP_BACK_S}/TB), ld(0)-PTS, min(ld(1), ld(0)+${LONGEST_GAP_S}/TB-PTS))))`,
+    'st(2, max(ld(0), PTS+ld(1)))',
+    'st(0, ld(2)+S/SR/TB)',
+    'ld(2)',
+  ]
+    .join(';')
+    .replace(/[,;]/g, String.raw`\$&`)}`,
+  'aresample=async=1',
 ];
 
 const TICK_MS = 200;

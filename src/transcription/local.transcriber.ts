@@ -15,6 +15,9 @@ const BLOCK = VAD_WINDOW * 64;
 /** Below this mean log probability of its tokens a text is a guess (Whisper's threshold for a failed decode). */
 const LEAST_CONFIDENCE = -1;
 
+/** To be raised whenever the same audio may give other words or other pieces: what is cached, or done in part, is another's then. */
+const REVISION = 2;
+
 /**
  * The engine in the box: ffmpeg, Silero VAD and Moonshine-tiny (English). Times of segments are those of the speech
  * between two pauses. Memory does not grow with the audio's length.
@@ -31,7 +34,7 @@ export class LocalTranscriber extends Transcriber {
   ) {
     super();
     this.models = findLocalModels();
-    this.id = `local/moonshine-tiny-${this.models.version}`;
+    this.id = `local/moonshine-tiny-${this.models.version}/${REVISION}`;
     this.engine = new LocalEngine({
       threads: config.LOCAL_INTRA_THREADS || Math.min(4, availableParallelism()),
       memoryLimitMb: config.LOCAL_MEMORY_LIMIT_MB,

@@ -15,7 +15,7 @@ export interface Transcript {
   language: string | null;
   /** Length of the audio in seconds, null if the engine cannot tell. */
   duration: number | null;
-  /** Engine and version that wrote it, e.g. `local/moonshine-tiny-0.1.29`. */
+  /** Engine and version that wrote it, e.g. `local/moonshine-tiny-0.1.29/2`. */
   transcriber: string;
 }
 

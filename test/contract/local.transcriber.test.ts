@@ -106,6 +106,27 @@ describe('the engine in the box', () => {
     expect(duration).toBeLessThan(90);
   });
 
+  it.each([
+    ['are those of arrival, several pieces at once', String.raw`floor(TS*TB/0.3)*0.3/TB`],
+    ['come from a clock that is a fifth slow', 'TS*0.8'],
+    ['come from a clock that is a fiftieth fast', 'TS*1.02'],
+  ])('hears all of a recording whose times %s', async (_, times) => {
+    const audio = await reading('audio/webm', '-c:a', 'libopus', '-bsf:a', `setts=ts=${times}`, '-f', 'webm');
+    const { text } = await transcriber.transcribe(transcriptionOf(audio));
+    expect(wordErrorRate(readingText(), text)).toBeLessThanOrEqual(0.1);
+  });
+
+  it('hears two recordings of different formats in one file, and no silence between them', async () => {
+    const mp3 = async (...format: string[]) =>
+      (await reading('audio/mpeg', ...format, '-c:a', 'libmp3lame', '-f', 'mp3')).open().toArray() as Promise<Buffer[]>;
+    const parts = [...(await mp3('-ac', '1', '-ar', '44100')), ...(await mp3('-ac', '2', '-ar', '48000'))];
+    const { text, duration } = await transcriber.transcribe(
+      transcriptionOf(bytesAudio(Buffer.concat(parts), 'audio/mpeg')),
+    );
+    expect(wordErrorRate(`${readingText()} ${readingText()}`, text)).toBeLessThanOrEqual(0.1);
+    expect(duration).toBeLessThan(37);
+  });
+
   it('has everything at its time where the recording has a gap', async () => {
     const gap = String.raw`asetpts=if(gt(T\,7.5)\,PTS+5/TB\,PTS)`;
     const audio = await reading('audio/webm', '-af', gap, '-c:a', 'libopus', '-f', 'webm');
