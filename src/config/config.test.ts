@@ -102,8 +102,11 @@ describe('the settings', () => {
   });
 
   it('take origins as browsers send them', () => {
-    const given = 'http://a.example/,https://B.example:443,*';
-    expect(loadConfig({ CORS_ORIGINS: given }).CORS_ORIGINS).toEqual(['http://a.example', 'https://b.example', '*']);
+    const given =
+      'http://a.example/,https://B.example:443,http://[::1]:8080,*,null,capacitor://localhost,tauri://localhost/';
+    const sent = ['http://a.example', 'https://b.example', 'http://[::1]:8080', '*', 'null'];
+    const apps = ['capacitor://localhost', 'tauri://localhost'];
+    expect(loadConfig({ CORS_ORIGINS: given }).CORS_ORIGINS).toEqual([...sent, ...apps]);
   });
 
   describe('in production', () => {

@@ -95,10 +95,12 @@ export const origins = (about: string): Variable<string[]> =>
         .map((item) => item.trim())
         .filter(Boolean)
         .map((item) => {
-          if (item === '*') return item;
-          const { origin, href } = URL.canParse(item) ? new URL(item) : { origin: null, href: '' };
-          // Of a scheme without hosts it is the text `null`.
-          if (origin === null || href !== `${origin}/`)
+          // What pages of a file, or of a sandbox, send.
+          if (item === '*' || item === 'null') return item;
+          const { protocol = '', host = '', href = '' } = URL.canParse(item) ? new URL(item) : {};
+          // Not its `origin`: to apps' own schemes, such as capacitor://localhost, the standard gives none, and their pages do.
+          const origin = `${protocol}//${host}`;
+          if (host === '' || href.replace(/\/$/, '') !== origin)
             throw new RangeError('must be * or origins such as https://app.example.com, without a path');
           return origin;
         }),
