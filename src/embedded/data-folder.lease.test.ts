@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataFolderLease } from './data-folder.lease.js';
@@ -59,13 +59,21 @@ describe('the lease of a data folder', () => {
 
   it('passes on to one alone of those that come at the same time', async () => {
     const gone = { pid: process.pid, started: 'at another time' };
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < 50; round++) {
       await writeFile(file, JSON.stringify({ owner: gone, server: null }));
-      const asked = await Promise.allSettled([1, 2, 3].map(() => DataFolderLease.acquire(file)));
+      const asked = await Promise.allSettled(Array.from({ length: 5 }, () => DataFolderLease.acquire(file)));
       const held = asked.filter((each) => each.status === 'fulfilled');
       expect([round, held.length]).toEqual([round, 1]);
       await held[0]!.value.release();
     }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is not held up by one that was killed while it took over', async () => {
+    await writeFile(file, JSON.stringify({ owner: { pid: process.pid, started: 'at another time' }, server: null }));
+    await mkdir(`${file}.taking`);
+    await utimes(`${file}.taking`, new Date(0), new Date(0));
+    await (await DataFolderLease.acquire(file)).release();
     expect(await readdir(folder)).toEqual([]);
   });
 

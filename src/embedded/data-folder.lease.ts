@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EmbeddedServerError } from './embedded-server.error.js';
@@ -7,6 +7,8 @@ import { identify, isRunning, type ProcessIdentity } from './process-identity.js
 
 const STALE_SERVER_GRACE_MS = 15_000;
 const POLL_MS = 50;
+/** Who removes a stale lease takes moments: one that takes longer was killed at it. */
+const STALE_GUARD_MS = 10_000;
 
 interface LeaseRecord {
   /** The service that uses the folder. */
@@ -52,20 +54,27 @@ export class DataFolderLease {
     return lease;
   }
 
-  /** Two that come at once find the same lease stale, and one of them has made its own before the other removes what it found. */
+  /**
+   * Several that come at once find the same lease stale, and one of them has made its own before another removes what it found: one at
+   * a time looks again, and removes what is still the same.
+   */
   private async removeStale(stale: LeaseRecord | null): Promise<void> {
-    const aside = `${this.file}.${randomUUID()}`;
+    const guard = `${this.file}.taking`;
     try {
-      await rename(this.file, aside);
+      await mkdir(guard);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const since = await stat(guard).catch(() => null);
+      if (since && Date.now() - since.mtimeMs > STALE_GUARD_MS) await rmdir(guard).catch(() => undefined);
+      else await delay(POLL_MS);
       return;
     }
-    const removed = await read(aside);
-    const isStale = JSON.stringify(removed?.owner) === JSON.stringify(stale?.owner);
-    // Its owner may have written it anew meanwhile.
-    if (!isStale) await link(aside, this.file).catch(() => undefined);
-    await rm(aside, { force: true });
+    try {
+      const now = await read(this.file);
+      if (JSON.stringify(now?.owner) === JSON.stringify(stale?.owner)) await rm(this.file, { force: true });
+    } finally {
+      await rmdir(guard);
+    }
   }
 
   /** Notes which process is the server, for whoever has to end it, or wants to use it too. */
