@@ -65,7 +65,7 @@ export class AnswersService {
       const accepted = await this.take(session, staged, received.fields, request, beginning);
       const content = contentOf(staged, received.fields['language']);
       if (claim) await this.idempotency.complete(claim, content, { status: 200, body: accepted }, sessionId);
-      else if (beginning) response.setHeader('Idempotency-Replayed', 'true');
+      else if (accepted === beginning?.earlier?.body) response.setHeader('Idempotency-Replayed', 'true');
       return accepted;
     } catch (error) {
       if (claim) await this.idempotency.release(claim).catch(() => undefined);
@@ -89,8 +89,11 @@ export class AnswersService {
         throw otherContent();
       }
       const first = beginning.earlier.body as UploadAccepted;
-      await this.intake.closeAsDuplicate(staged, first.upload_id);
-      return first;
+      // Or it was erased since: then nothing would be kept of an answer that is said to be.
+      if (await this.ledger.find(first.upload_id)) {
+        await this.intake.closeAsDuplicate(staged, first.upload_id);
+        return first;
+      }
     }
     return this.accept(session, staged, language);
   }

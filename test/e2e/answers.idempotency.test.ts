@@ -64,6 +64,23 @@ describe('an upload with an Idempotency-Key', () => {
     await clean();
   });
 
+  it('is not answered with an upload that is gone, where what was answered stayed when its session was erased', async () => {
+    const made = () => alice.session(['q1'], { id: 'late' });
+    const sent = () => alice.upload('late', 'q1', WEBM, key('late'));
+    await made();
+    const { body: first } = await sent();
+    // As a request leaves it that ends after the erasure.
+    await service.db.collection('idempotency_keys').updateMany({ session_id: 'late' }, { $unset: { session_id: 1 } });
+    await alice.delete('/api/sessions/late');
+    await made();
+    const again = await sent();
+    expect(again.body).toMatchObject({ duplicate: false });
+    expect(again.body.upload_id).not.toBe(first.upload_id);
+    expect(again.headers.get('idempotency-replayed')).toBeNull();
+    expect((await alice.get('/api/transcription-status/late')).body.summary).toMatchObject({ total: 1 });
+    await clean();
+  });
+
   it('sent again with other bytes is a 409, and nothing of them is kept', async () => {
     const first = await alice.upload(session, 'q1', WEBM, key('three'));
     const other = await alice.upload(session, 'q1', OGG, key('three'));
