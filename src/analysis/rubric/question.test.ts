@@ -20,6 +20,10 @@ const QUESTIONS: Readonly<Record<QuestionKind, readonly string[]>> = {
     'How would you describe a time when you were wrong?',
     'How did you react when your plan was refused?',
     'Have you worked with children?',
+    'What is the hardest bug you fixed?',
+    'Can you give an example of an apology?',
+    'Give an example of when a plan failed.',
+    'Why did the boat you built sink?',
   ],
   approach: [
     'How do you handle a situation where two people argue?',
@@ -32,6 +36,12 @@ const QUESTIONS: Readonly<Record<QuestionKind, readonly string[]>> = {
     'Tell me how you would handle it.',
     'Walk me through how you would test a bridge.',
     'Walk me through your day.',
+    'A customer sends you damaged goods. What would you do?',
+    'Your boss gives you outdated requirements. What would you do?',
+    'Someone gives you unsolicited feedback. What would you do?',
+    'Suppose a colleague left you stranded. What would you do?',
+    'A neighbour hands you unfinished work; what do you do?',
+    'An audit shows you unexpected figures. How would you explain them?',
   ],
   knowledge: [
     'What happens at any time when a thread is in one situation of deadlock?',
@@ -39,12 +49,23 @@ const QUESTIONS: Readonly<Record<QuestionKind, readonly string[]>> = {
     'What happens to a file that you put into a bin?',
     'Explain what a rhyme is and give an example of one.',
     'What is an example of a prime number?',
+    'Give an example of a prime number.',
     'What can you tell me about steel?',
     'Tell me about how a lock works.',
     'In your experience with databases, which one is fastest?',
     'When would you use a rope?',
   ],
-  personal: ['Tell me about yourself.', 'What is your greatest weakness?', 'Why do you want to work here?'],
+  personal: [
+    'Tell me about yourself.',
+    'What is your greatest weakness?',
+    'Why do you want to work here?',
+    'Why are you interested in this role?',
+    'Why have you applied for this job?',
+    'Tell me why you left your last job.',
+    'Are you motivated by money?',
+    'What are your strengths and how have you used them?',
+    'What keeps you motivated?',
+  ],
 };
 
 describe('what kind of answer a question asks for', () => {

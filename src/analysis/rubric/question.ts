@@ -41,6 +41,8 @@ const STORY = new RegExp(
 
 /** Asks for a story, unless something is to be explained and the example only to go with it. */
 const EXAMPLE = /\bexamples? of\b/;
+/** An example for somebody, or of somebody or some time, is lived through; one of a thing alone is thought of. */
+const LIVED = /\b(?:me|us|your?|someone|somebody|person|people|when|time)\b/;
 const EXPLAINED = /\b(?:explain|define|what(?: is| are| does|'s)|(?:how|why) (?:does|is|are))\b/;
 
 /** Asks how one does something. "What would you say was …" asks for that which was, and so does "how would you describe a time when you …". */
@@ -50,7 +52,7 @@ const WAY =
 const REST: readonly (readonly [QuestionKind, RegExp])[] = [
   [
     'personal',
-    /\b(?:about yourself|your (?:greatest|biggest|main|own|career|current|strengths?|weakness(?:es)?|hobbies|motivation|goals?|salary|dream|background)|why (?:do|did|are|should|would) (?:you|we)|where do you see|what (?:motivates|drives|interests) you|what (?:are|is) your|who (?:are|inspires) you|are you (?:a|an)\b)/,
+    /\b(?:about yourself|your (?:greatest|biggest|main|own|career|current|strengths?|weakness(?:es)?|hobbies|motivation|goals?|salary|dream|background)|why (?:(?:do|did|are|have|should|would) )?(?:you|we)|where do you see|what (?:motivates|drives|interests|keeps|got) you|what (?:are|is) your|who (?:are|inspires) you|are you (?:an?|\w+ed)\b)/,
   ],
   [
     'approach',
@@ -64,6 +66,13 @@ const THOUGHT_UP = new Set('if unless whether imagine suppose assume pretend say
 const BETWEEN = new Set('have ever once recently personally yourself really never also'.split(' '));
 /** Their past is no other word than their present. */
 const SAME_IN_PAST = new Set('put cut set hit shut split'.split(' '));
+/** What follows "you" after these tells how somebody is, or what is given: "are you interested", "gives you outdated plans". */
+const NO_SUBJECT_AFTER = new Set(
+  `are were be been give gives gave given send sends sent hands handed shows showed shown leave leaves left
+  get gets got keep keeps kept make makes made`.split(/\s+/),
+);
+/** Asks what somebody is like first, and for what came of it only then. */
+const LIKENESS_FIRST = /\bwhat (?:are|is) your (?:[^ .]+ ){1,3}and\b/;
 
 /** Where a question first speaks of what somebody did, "the hardest bug you fixed"; "You found a bug." only sets a scene. Infinity if nowhere. */
 function asksForDeeds(clauses: readonly (readonly string[])[]): number {
@@ -71,7 +80,7 @@ function asksForDeeds(clauses: readonly (readonly string[])[]): number {
   for (const words of clauses) {
     let at = begins;
     for (const [index, word] of words.entries()) {
-      if ((word === 'you' || word === "you've") && index > 0 && !isThoughtUp(words, index)) {
+      if ((word === 'you' || word === "you've") && index > 0 && !isOutOfQuestion(words, index)) {
         const verb = words.slice(index + 1, index + 4).find((next) => !BETWEEN.has(next)) ?? '';
         if (isPast(verb) && !SAME_IN_PAST.has(verb)) return at;
       }
@@ -82,9 +91,15 @@ function asksForDeeds(clauses: readonly (readonly string[])[]): number {
   return Infinity;
 }
 
-function isThoughtUp(words: readonly string[], at: number): boolean {
-  const before = words[at - 1] === 'that' ? words[at - 2] : words[at - 1];
-  return before !== undefined && THOUGHT_UP.has(before);
+/** No deed of "you" is asked for here: it is thought up, only said of "you", or a reason is asked for, "why have you …". */
+function isOutOfQuestion(words: readonly string[], at: number): boolean {
+  const [first, before] = [words[at - 2] ?? '', words[at - 1] ?? ''];
+  return (
+    THOUGHT_UP.has(before === 'that' ? first : before) ||
+    NO_SUBJECT_AFTER.has(before) ||
+    before === 'why' ||
+    first === 'why'
+  );
 }
 
 const CLAUSE_END = '. ';
@@ -94,8 +109,9 @@ function kindOf(text: string): QuestionKind {
   const clauses = text.split(/[.?!:;]\s/).map((clause) => tokenize(clause).map(plain));
   const lower = clauses.map((words) => words.map((word) => `${word} `).join('')).join(CLAUSE_END);
   const first = (pattern: RegExp) => pattern.exec(lower)?.index ?? Infinity;
-  const example = EXPLAINED.test(lower) ? Infinity : first(EXAMPLE);
-  const story = Math.min(first(STORY), example, asksForDeeds(clauses));
+  const example = EXPLAINED.test(lower) || !LIVED.test(lower) ? Infinity : first(EXAMPLE);
+  const deeds = LIKENESS_FIRST.test(lower) ? Infinity : asksForDeeds(clauses);
+  const story = Math.min(first(STORY), example, deeds);
   const way = first(WAY);
   if (story < way) return 'experience';
   if (way < Infinity) return 'approach';
