@@ -95,8 +95,11 @@ function describe(error: StatusError): Error {
   return new Error(`HTTP ${error.status ?? '-'}, code ${error.code ?? '-'}, request ${error.requestID ?? '-'}`);
 }
 
+/** Whatever is waited for, this request is too much for the endpoint. */
 function tooLong(error: StatusError): boolean {
   if (error.status === 413) return true;
+  // OpenAI: "Request too large for gpt-4o … on tokens per min (TPM): Limit 30000, Requested 36278."
+  if (error.status === 429 && /request too large/i.test(messageOf(error))) return true;
   // OpenAI: "audio duration 1620.4 seconds is longer than 1400 seconds which is the maximum for this model".
   return error.status === 400 && /longer than \d+ seconds|maximum content size/i.test(messageOf(error));
 }
@@ -135,7 +138,10 @@ function judgeAnswer(engine: Engine, thrown: StatusError, key: string): Verdict 
     };
   }
   if (tooLong(thrown)) {
-    const error = new PermanentError(TOO_LONG, `This is too long for the ${engine} engine.`, describe(thrown));
+    const error =
+      engine === 'speech'
+        ? new PermanentError(TOO_LONG, 'This is too long for the speech engine.', describe(thrown))
+        : permanent(engine, thrown, key);
     return { error, again: false, waitMs: null };
   }
   const asked = headers?.get('x-should-retry');

@@ -3,7 +3,7 @@ import { OpenAiScorer } from '../../src/analysis/openai.scorer.js';
 import type { ScoringRequest } from '../../src/analysis/scorer.js';
 import { loadConfig } from '../../src/config/config.js';
 import { cpuSeconds } from '../support/cpu.js';
-import { invalidFile, rateLimited, rejectedKey, serverError } from '../support/openai-behaviour.js';
+import { invalidFile, rateLimited, rejectedKey, requestTooLarge, serverError } from '../support/openai-behaviour.js';
 import { soundScore, startOpenAiServer, type OpenAiServer } from '../support/openai-server.js';
 import { scorerContract } from './scorer.contract.js';
 
@@ -221,6 +221,17 @@ describe('when the endpoint misbehaves', () => {
   it('hands a long wait to the ledger', async () => {
     server.script(rateLimited({ 'retry-after': '90' }));
     expect(await failureOf(scorer().score(request()))).toMatchObject({ retryable: true, retryAfter: 90 });
+  });
+
+  it.each([
+    ['a request too large for it to take in a minute', requestTooLarge],
+    ['a body too large for it', { does: 'fail' as const, status: 413, message: 'Request Entity Too Large' }],
+  ])('fails at once, and for good, on %s', async (_what, behaviour) => {
+    server.script(behaviour);
+    const error = await failureOf(scorer().score(request()));
+    expect(error).toMatchObject({ code: 'engine_rejected_request', retryable: false, uncounted: false });
+    expect(error.message).toMatch(/refused this answer: Request .*too large/i);
+    expect(server.requests).toHaveLength(1);
   });
 
   it('gets over a broken connection', async () => {

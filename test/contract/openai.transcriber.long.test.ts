@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import type { AudioSource } from '../../src/transcription/transcriber.js';
 import { bytesAudio, wavAudio, wavHeader } from '../support/audio-source.js';
-import { serverError } from '../support/openai-behaviour.js';
+import { requestTooLarge, serverError, tooLongForModel } from '../support/openai-behaviour.js';
 import { failureOf, openAiTranscribers, Pieces, request } from '../support/openai-transcribers.js';
 
 const engines = openAiTranscribers();
@@ -86,9 +86,11 @@ describe('audio too large or too long for one request', () => {
     expect(failed).toBeDefined();
   });
 
-  it('is cut when the endpoint says that it is too long for the model', async () => {
-    const message = 'audio duration 1620.4 seconds is longer than 1400 seconds which is the maximum for this model';
-    engines.server.script({ does: 'fail', status: 400, message, code: 'invalid_value' });
+  it.each([
+    ['too long for the model', tooLongForModel],
+    ['too large for what it takes in a minute', requestTooLarge],
+  ])('is cut when the endpoint says that it is %s', async (_what, refusal) => {
+    engines.server.script(refusal);
     engines.server.otherwise({ does: 'answer', text: 'piece' });
     const made = engines.forTest({ OPENAI_TRANSCRIPTION_MODEL: 'gpt-4o-transcribe' }, { longestPieceS: 20 });
     const whole = await made.transcribe(request({ audio: bursts(30) }));

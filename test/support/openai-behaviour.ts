@@ -72,6 +72,21 @@ export const rateLimited = (headers: Record<string, string>): Behaviour => ({
   code: 'rate_limit_exceeded',
   headers,
 });
+/** As OpenAI words a request that is more than it takes in a minute: waiting does not help. */
+export const requestTooLarge: Behaviour = {
+  does: 'fail',
+  status: 429,
+  message:
+    'Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 36278. ' +
+    'The input or output tokens must be reduced in order to run successfully.',
+  code: 'rate_limit_exceeded',
+};
+export const tooLongForModel: Behaviour = {
+  does: 'fail',
+  status: 400,
+  message: 'audio duration 1620.4 seconds is longer than 1400 seconds which is the maximum for this model',
+  code: 'invalid_value',
+};
 export const serverError: Behaviour = { does: 'fail', status: 500, message: 'The server had an error', code: null };
 export const invalidFile: Behaviour = {
   does: 'fail',
