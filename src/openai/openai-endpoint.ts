@@ -10,6 +10,7 @@ import { judge, timedOut, type Engine, type Verdict } from './openai-errors.js';
 const LONGEST_WAIT_MS = 30_000;
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
+const LONGEST_CONNECT_MS = 10_000;
 /** Bytes of an answer: the times of every segment of hours of speech are some MiB. */
 const LARGEST_ANSWER = 32 * 2 ** 20;
 /** The longest that a timer takes. */
@@ -19,13 +20,7 @@ const REFUSAL_REPORTED_MS = 5 * 60_000;
 
 /** A connection to one OpenAI-compatible endpoint: its client, retries, time limit and errors. */
 export class OpenAiEndpoint {
-  // Node's own fetch gives up after 300 s whatever it is told, and keeps its connections from being closed.
-  private readonly agent = new Agent({
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: 30_000,
-    maxResponseSize: LARGEST_ANSWER,
-  });
+  private readonly agent: Agent;
   private readonly client: OpenAI;
   private refusal: { error: AppError; at: number } | null = null;
 
@@ -33,6 +28,15 @@ export class OpenAiEndpoint {
     private readonly config: Config,
     private readonly engine: Engine,
   ) {
+    // Node's own fetch gives up after 300 s whatever it is told, and keeps its connections from being closed.
+    this.agent = new Agent({
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 30_000,
+      maxResponseSize: LARGEST_ANSWER,
+      // An endpoint that is not there is known before the time of a request is over, and told from one that is slow.
+      connect: { timeout: Math.min(LONGEST_CONNECT_MS, config.OPENAI_TIMEOUT_S * 500) },
+    });
     this.client = new OpenAI({
       apiKey: config.OPENAI_API_KEY ?? 'unset',
       adminAPIKey: null,

@@ -126,14 +126,16 @@ export function judge(engine: Engine, thrown: unknown, key: string): Verdict {
 function judgeAnswer(engine: Engine, thrown: StatusError, key: string): Verdict {
   const { status, headers } = thrown;
   if (status === undefined) {
-    if (thrown instanceof APIConnectionTimeoutError) return { error: timedOut(engine), again: false, waitMs: null };
     const message = `The ${engine} engine could not be reached, or broke the connection.`;
-    const code = networkCode(thrown);
+    // The time of a request is kept elsewhere, as this client's own never ends: what it takes for a time that ran out is a peer
+    // that no packet reaches. It does not pass on which error that was.
+    const code = thrown instanceof APIConnectionTimeoutError ? 'ETIMEDOUT' : networkCode(thrown);
     // Without a connection it has seen nothing of the answer. One that breaks may be what the answer does to it.
     const options = { cause: new Error(code), uncounted: NO_CONNECTION.has(code) };
     return {
       error: new TransientError('engine_unreachable', message, options),
-      again: true,
+      // The system has been patient already.
+      again: code !== 'ETIMEDOUT',
       waitMs: null,
     };
   }
@@ -188,7 +190,7 @@ const NO_CONNECTION: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
+  'ETIMEDOUT',
 ]);
 
 /** The innermost error's code or name, e.g. ECONNREFUSED: its message may name addresses. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { invalidFile, rateLimited, rejectedKey, serverError } from '../support/openai-behaviour.js';
 import { failureOf, KEY, openAiTranscribers, request } from '../support/openai-transcribers.js';
@@ -76,6 +78,17 @@ describe('when the endpoint misbehaves', () => {
     },
   );
 
+  it('costs the answer nothing when no packet comes back, and is told from a slow answer before OPENAI_TIMEOUT_S', async () => {
+    const silent = createServer();
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    // A secure connection is one only once both sides have spoken.
+    const OPENAI_BASE_URL = `https://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`;
+    const made = engines.forTest({ OPENAI_BASE_URL, OPENAI_TIMEOUT_S: '2' });
+    const error = await failureOf(made.transcribe(request()));
+    silent.close();
+    expect(error).toMatchObject({ code: 'engine_unreachable', retryable: true, uncounted: true });
+  });
+
   it.each([
     ['takes no more requests', rateLimited({ 'retry-after': '120' }), true],
     ['has used up its quota', { does: 'fail' as const, status: 429, code: 'insufficient_quota' }, true],
@@ -93,7 +106,7 @@ describe('when the endpoint misbehaves', () => {
   it.each(['hang', 'stall'] as const)('ends a request that runs into OPENAI_TIMEOUT_S (%s)', async (does) => {
     engines.server.script({ does });
     const error = await failureOf(engines.forTest({ OPENAI_TIMEOUT_S: '1' }).transcribe(request()));
-    expect(error).toMatchObject({ code: 'engine_timeout', retryable: true });
+    expect(error).toMatchObject({ code: 'engine_timeout', retryable: true, uncounted: false });
     await engines.server.hungUp();
     expect(engines.server.requests).toHaveLength(1);
   });
