@@ -115,7 +115,13 @@ export const variables = {
     's',
     'Longest a single request to the endpoint may take; one with audio, as long as the audio where that is longer.',
   ),
-  OPENAI_MAX_RETRIES: int(2, 0, 10, 'tries', 'Retries within one attempt on 429, 5xx and broken connections.'),
+  OPENAI_MAX_RETRIES: int(
+    2,
+    0,
+    10,
+    'tries',
+    'Retries within one attempt on 429, 5xx and broken connections; waits of over 10 s that the endpoint asks for end it.',
+  ),
   OPENAI_REST_S: number(
     30,
     0,

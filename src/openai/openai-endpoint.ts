@@ -6,8 +6,11 @@ import type { Config } from '../config/config.js';
 import { fetchThrough } from './light-fetch.js';
 import { judge, timedOut, type Engine, type Verdict } from './openai-errors.js';
 
-/** A wait that the endpoint asks for is kept within the attempt up to this long; the ledger schedules a longer one. */
-const LONGEST_WAIT_MS = 30_000;
+/**
+ * Waits that the endpoint asks for are kept within the attempt while they are no longer than this together, which is short beside
+ * the time of a scoring. The ledger schedules a longer one.
+ */
+const LONGEST_WAIT_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
 const LONGEST_CONNECT_MS = 10_000;
@@ -59,7 +62,7 @@ export class OpenAiEndpoint {
    *
    * @param longS seconds that it may take where that is more, asked again when the time is over
    * @param send makes the request afresh; `signal` ends it
-   * @throws AppError as `judge` translates it, `TransientError` with `retryAfter` for a wait over 30 s, the signal's
+   * @throws AppError as `judge` translates it, `TransientError` with `retryAfter` once its waits come to over 10 s, the signal's
    *   reason when aborted
    */
   async call<T>(
@@ -67,13 +70,15 @@ export class OpenAiEndpoint {
     send: (client: OpenAI, signal: AbortSignal) => Promise<T>,
     longS: () => number = () => 0,
   ): Promise<T> {
+    let waitedMs = 0;
     for (let retries = 0; ; retries++) {
       const outcome = await this.once(signal, send, longS);
       if ('value' in outcome) return outcome.value;
       const { error, again, waitMs } = outcome.verdict;
       if (!again || retries >= this.config.OPENAI_MAX_RETRIES) throw error;
       const backoff = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** retries) * (1 - Math.random() / 4);
-      if ((waitMs ?? 0) > LONGEST_WAIT_MS) throw error;
+      waitedMs += waitMs ?? 0;
+      if (waitedMs > LONGEST_WAIT_MS) throw error;
       await wait(waitMs ?? backoff, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }

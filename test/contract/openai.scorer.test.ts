@@ -218,9 +218,17 @@ describe('when the endpoint misbehaves', () => {
     expect(server.requests).toHaveLength(4);
   });
 
-  it('hands a long wait to the ledger', async () => {
-    server.script(rateLimited({ 'retry-after': '90' }));
-    expect(await failureOf(scorer().score(request()))).toMatchObject({ retryable: true, retryAfter: 90 });
+  it('hands a wait that is long beside the time of a scoring to the ledger, and does not count it', async () => {
+    server.script(rateLimited({ 'retry-after': '11' }));
+    const told = { code: 'engine_rate_limited', retryable: true, retryAfter: 11, uncounted: true };
+    expect(await failureOf(scorer().score(request()))).toMatchObject(told);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('hands waits that are long only together to the ledger', async () => {
+    server.script(rateLimited({ 'retry-after-ms': '200' }), rateLimited({ 'retry-after-ms': '9900' }));
+    expect(await failureOf(scorer().score(request()))).toMatchObject({ retryAfter: 10, uncounted: true });
+    expect(server.requests).toHaveLength(2);
   });
 
   it.each([

@@ -125,7 +125,7 @@ describe('when the endpoint misbehaves', () => {
   });
 
   it('cancels a wait for a retry when aborted', async () => {
-    engines.server.script(rateLimited({ 'retry-after': '20' }));
+    engines.server.script(rateLimited({ 'retry-after': '9' }));
     const stop = new AbortController();
     const work = failureOf(engines.forTest().transcribe(request({ signal: stop.signal })));
     await engines.server.seen(1);
