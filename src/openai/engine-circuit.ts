@@ -3,7 +3,7 @@ import type { CircuitBreakerPolicy } from 'cockatiel';
 import { AppError, TransientError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
 import { raceAbort } from '../common/race-abort.js';
-import type { Engine } from './openai-errors.js';
+import { BROKEN_ANSWER, type Engine } from './openai-errors.js';
 
 /** Failures in a row after which the engine is left alone. */
 const FAILURES = 5;
@@ -23,7 +23,7 @@ export class EngineCircuit {
     told: Record<string, unknown>,
   ) {
     this.circuit = circuitBreaker(
-      handleWhen((error) => error instanceof Unproven || isPassing(error)),
+      handleWhen((error) => error instanceof Unproven || (isPassing(error) && !isOfTheAnswer(engine, error))),
       { halfOpenAfter: restS * 1000, breaker: new ConsecutiveBreaker(FAILURES) },
     );
     this.circuit.onBreak(() => log.pino.error(told, `The ${engine} engine is left alone for a while`));
@@ -58,6 +58,13 @@ export class EngineCircuit {
 
 /** Whether the engine is what an error is about, not the audio, our store or our ffmpeg, and may be well again later. */
 export const isPassing = (error: unknown): boolean => isOfEngine(error) && error.retryable;
+
+/**
+ * A judgement that cannot be read is what a model that works made of one answer. Speech to text has one form for all audio: without
+ * it, the address is of something else.
+ */
+const isOfTheAnswer = (engine: Engine, error: unknown): boolean =>
+  engine === 'scoring' && error instanceof AppError && error.code === BROKEN_ANSWER;
 
 const isOfEngine = (error: unknown): error is AppError =>
   error instanceof AppError && (error.code.startsWith('engine_') || error.code === 'timeout');

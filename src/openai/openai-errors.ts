@@ -16,6 +16,9 @@ export interface Verdict {
 /** Code of the refusal of audio that is too large or too long for one request. */
 export const TOO_LONG = 'engine_audio_too_long';
 
+/** Code of an answer that is not what was asked for. */
+export const BROKEN_ANSWER = 'engine_broken_answer';
+
 /** Nobody means a longer one; a server that says so has its clock or its units wrong. */
 const LONGEST_ASKED_MS = 3_600_000;
 
@@ -178,9 +181,8 @@ export function timedOut(engine: Engine): TransientError {
   return new TransientError('engine_timeout', `The ${engine} engine did not answer in time.`);
 }
 
-/** An answer that is not what was asked for. */
 export function brokenAnswer(engine: Engine): TransientError {
-  return new TransientError('engine_broken_answer', `The ${engine} engine sent something that cannot be read.`);
+  return new TransientError(BROKEN_ANSWER, `The ${engine} engine sent something that cannot be read.`);
 }
 
 /** What a connection that was never made fails with. */
