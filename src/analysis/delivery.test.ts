@@ -5,7 +5,7 @@ import { readText } from './rubric/text.js';
 
 const spokenIn = (seconds: number, text: string) => [{ start: 0, end: seconds, text }];
 
-/** How an answer is judged that is spoken in one piece. */
+/** How an answer is judged whose times nothing is known of but the length of the audio. */
 async function judged(text: string, seconds: number, language: string | null) {
   return judgeDelivery(await readText(text), spokenIn(seconds, text), seconds, language);
 }
@@ -66,7 +66,7 @@ describe('words', () => {
 describe('pauses', () => {
   const text = 'I led the team and we shipped the product on time without any trouble at all.';
 
-  it('are not spoken of where no two pieces have times, and are not taken for none', async () => {
+  it('are not spoken of where one piece stands for all of the audio, and are not taken for none', async () => {
     const { score, reason, advice } = await judged(text, 7, 'en');
     expect(reason).not.toMatch(/pause/);
     expect(score).toBeLessThan(100);
@@ -79,6 +79,12 @@ describe('pauses', () => {
       { start: 4.2, end: 7, text: text.slice(40) },
     ];
     const { score, reason } = judgeDelivery(await readText(text), segments, 7, 'en');
+    expect(reason).toContain('no long pauses');
+    expect(score).toBe(100);
+  });
+
+  it('are none in the only piece that an engine found speech in', async () => {
+    const { score, reason } = judgeDelivery(await readText(text), [{ start: 0.3, end: 6.8, text }], 7, 'en');
     expect(reason).toContain('no long pauses');
     expect(score).toBe(100);
   });

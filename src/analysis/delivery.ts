@@ -9,7 +9,7 @@ export interface Delivery {
   speakingTime: number;
   /** Null when nothing is known about time. */
   wordsPerMinute: number | null;
-  /** Silences between two segments of at least `PAUSE_S`; seconds from the start of the audio. Null where fewer than two have times. */
+  /** Silences between two segments of at least `PAUSE_S`; seconds from the start of the audio. Null where times do not tell. */
   pauses: { start: number; end: number }[] | null;
   /** Share of the speaking time that is pauses, 0 to 1. */
   pauseShare: number;
@@ -62,22 +62,32 @@ function wordsIn(transcript: string): number {
   return transcript.match(wordPattern)?.length ?? 0;
 }
 
+const isSpoken = ({ start, end, text }: Segment): boolean => text.trim() !== '' && end > start;
+
+/** Whether times tell of pauses. One segment over the whole audio stands for the words of an engine that gives none. */
+function tellPauses(segments: readonly Segment[], duration: number | null): boolean {
+  const [first, second] = segments.filter(isSpoken);
+  return first !== undefined && (second !== undefined || first.start > 0 || first.end !== duration);
+}
+
 /**
  * Measures how an answer was spoken. Linear in its length.
  *
  * @param segments times in seconds from the start of the audio, in order; empty when the engine gave none
  * @param duration seconds of audio, used where there are no segments; null if unknown
  * @param english whether fillers are known: those of English are
+ * @param heard the segments as the engine gave them, where some of what was said is left out of `segments`
  */
 export function measureDelivery(
   segments: readonly Segment[],
   duration: number | null,
   transcript: string,
   english: boolean,
+  heard = segments,
 ): Delivery {
   const words = wordsIn(transcript);
   const fillers = english ? countFillers(transcript) : null;
-  const spoken = segments.filter((segment) => segment.text.trim() !== '' && segment.end > segment.start);
+  const spoken = segments.filter(isSpoken);
   const first = spoken[0]?.start ?? 0;
   let last = first;
   const pauses: { start: number; end: number }[] = [];
@@ -91,7 +101,7 @@ export function measureDelivery(
     words,
     speakingTime,
     wordsPerMinute: speakingTime > 0 ? Math.round((words * 60) / speakingTime) : null,
-    pauses: spoken.length < 2 ? null : pauses,
+    pauses: spoken.length > 0 && tellPauses(heard, duration) ? pauses : null,
     pauseShare: speakingTime > 0 ? silent / speakingTime : 0,
     longestPause: pauses.reduce((longest, pause) => Math.max(longest, pause.end - pause.start), 0),
     fillers,

@@ -90,7 +90,7 @@ export class RubricScorer extends Scorer {
     const spoken = upTo(LONGEST_READ, request.segments);
     const segments = withoutDropped(spoken, request.question, model?.sentences ?? new Set());
     await pause();
-    const delivery = judgeDelivery(kept, segments, request.duration, request.language, again);
+    const delivery = judgeDelivery(kept, segments, request.duration, request.language, again, request.segments);
     return { relevance, structure, specificity, depth, delivery };
   }
 

@@ -290,6 +290,13 @@ describe('the offline rubric cannot be talked into points', () => {
     expect(more!.feedback.join(' ')).not.toContain('your own score');
   });
 
+  it('takes no begging without times for an answer without pauses', async () => {
+    const text = `${GOOD.text} ${BEGGING.join(' ')}`;
+    const segments = [{ start: 0, end: GOOD.duration, text }];
+    const { criteria } = await scorer.score(spoken(QUESTION, { ...GOOD, text, segments }));
+    expect(criteria.find(({ name }) => name === 'delivery')!.reason).not.toContain('pauses');
+  });
+
   it('does not score an answer that only reads the question out or begs', async () => {
     for (const text of [`${QUESTION} ${QUESTION} ${QUESTION}`, BEGGING.join(' ')]) {
       const score = await scorer.score(written(QUESTION, text));

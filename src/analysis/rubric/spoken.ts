@@ -21,6 +21,7 @@ const UNKNOWN = 0.5;
  *
  * @param language ISO 639-1; null if unknown, and then told by the sentences
  * @param again what was said besides, and earns nothing: short sentences that came before
+ * @param heard the segments as the engine gave them, where some of what was said is left out of `segments`
  */
 export function judgeDelivery(
   kept: readonly Sentence[],
@@ -28,10 +29,11 @@ export function judgeDelivery(
   duration: number | null,
   language: string | null,
   again: readonly Sentence[] = [],
+  heard = segments,
 ): Finding {
   const text = [...kept, ...again].map((sentence) => sentence.text).join(' ');
   const english = notEnglish(language) === null && (language !== null || doesNotReadAsEnglish(kept) === null);
-  const measured = measureDelivery(segments, duration, text, english);
+  const measured = measureDelivery(segments, duration, text, english, heard);
   const { wordsPerMinute: pace, pauses } = measured;
   const off = pace === null ? UNKNOWN : upTo(PACE.off, Math.max(PACE.low - pace, pace - PACE.high, 0));
   const fillers = upTo(FILLERS.drowning - FILLERS.unheard, measured.fillerShare - FILLERS.unheard);
