@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { tokenCommand, TOKEN_USAGE } from './auth/token.command.js';
-import { AppError, isExpected } from './common/app-error.js';
+import { AppError, expectedWords } from './common/app-error.js';
 import { withServices } from './cli.services.js';
 import { type Config, ConfigError, loadConfig } from './config/config.js';
 import {
@@ -81,8 +81,9 @@ async function main(args: string[]): Promise<number> {
   } catch (error) {
     const badArguments =
       error instanceof TypeError && String((error as { code?: string }).code).startsWith('ERR_PARSE_ARGS');
-    if (!(isExpected(error) || error instanceof ConfigError || badArguments)) throw error;
-    console.error(error.message);
+    const words = error instanceof ConfigError || badArguments ? error.message : expectedWords(error);
+    if (words === null) throw error;
+    console.error(words);
     return badArguments || (error instanceof AppError && error.code === 'usage') ? EXIT_USAGE : EXIT_FAILED;
   }
 }

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
-import { isExpected } from './common/app-error.js';
+import { expectedWords } from './common/app-error.js';
 import { ConfigError, loadConfig } from './config/config.js';
 import { startService } from './service.js';
 
@@ -38,6 +38,6 @@ try {
 } catch (error) {
   // What a person can put right is a line each; anything else keeps its stack.
   const faults = error instanceof ConfigError ? error.faults : null;
-  console.error(faults ? faults.join('\n') : isExpected(error) ? error.message : error);
+  console.error(faults ? faults.join('\n') : (expectedWords(error) ?? error));
   process.exit(faults ? EXIT_CONFIG : 1);
 }

@@ -55,10 +55,14 @@ export class AppError extends Error {
   }
 }
 
-/** What its message says all of, to who started a program at a terminal: a failure of ours, or one of the system's, such as EACCES. */
-export function isExpected(error: unknown): error is Error {
-  if (error instanceof AppError) return true;
-  return error instanceof Error && /^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code));
+/** What says all to who started a program at a terminal: a failure of ours, or one of the system's, such as EACCES. Null for any other. */
+export function expectedWords(error: unknown): string | null {
+  if (error instanceof AppError) return error.message;
+  const code = String((error as NodeJS.ErrnoException | null)?.code);
+  if (!(error instanceof Error && /^E[A-Z]+$/.test(code))) return null;
+  // A connection that was tried at several addresses says nothing itself.
+  const tried = error instanceof AggregateError ? (error.errors as Error[]).map(({ message }) => message) : [];
+  return error.message || tried.join('; ') || code;
 }
 
 export class NotFoundError extends AppError {
