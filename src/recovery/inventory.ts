@@ -47,7 +47,7 @@ export interface Holding {
 
 const BATCH = 200;
 /** For who reads the bytes of each file before the next one: a server forgets a cursor that is left alone for ten minutes. */
-const BATCH_TO_READ = 10;
+export const BATCH_TO_READ = 10;
 const FILE_FIELDS = { length: 1, chunkSize: 1, uploadDate: 1, metadata: 1 } as const;
 const ROW_FIELDS = {
   file_id: 1,

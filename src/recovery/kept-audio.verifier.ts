@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { mongo } from 'mongoose';
 import { ARCHIVE_FOLDERS } from '../archive/archive-key.js';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import { hashOf } from '../storage/audio-hash.js';
 import type { StoredAudio } from '../storage/audio-store.js';
 import { ArchiveWrites } from '../uploads/archive-writes.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
@@ -11,6 +11,7 @@ import type { KeptAudio } from '../uploads/kept-audio.schema.js';
 import { Ledger } from '../uploads/ledger.js';
 import type { Upload } from '../uploads/upload.schema.js';
 import type { FileWithoutRecord, Finding, HashMismatch, RecordWithoutFile } from './finding.js';
+import { BATCH_TO_READ } from './inventory.js';
 import type { Looked } from './verifier.js';
 
 const BATCH = 200;
@@ -39,7 +40,8 @@ export class KeptAudioVerifier {
    */
   async *findings(deep: boolean, looked: Looked): AsyncGenerator<Finding> {
     const old = new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
-    for await (const audio of this.keeper.kept.find({}, { sort: { _id: 1 }, batchSize: BATCH })) {
+    const batchSize = deep ? BATCH_TO_READ : BATCH;
+    for await (const audio of this.keeper.kept.find({}, { sort: { _id: 1 }, batchSize })) {
       const isOld = audio.updated_at < old;
       if (isOld && (await this.isUnwanted(audio))) yield withoutRow(audio);
       if (isOld && audio.state === 'live') yield* this.wrongWith(audio, deep, looked);
@@ -76,18 +78,22 @@ export class KeptAudioVerifier {
     return (await this.keeper.kept.findOne({ _id, state: { $ne: 'deleting' } })) !== null;
   }
 
-  /** The hash of what is archived; what it should be unless `deep`, where the size is right; null where nothing is. */
-  private async examine(audio: KeptAudio, deep: boolean, looked: Looked): Promise<string | null> {
-    const archive = this.archives.of(audio.store);
-    const stat = audio.key === null ? null : await archive.stat(audio.key);
-    if (!stat || audio.key === null) return null;
-    if (!deep) return stat.size === audio.size ? audio.sha256 : '';
-    const hash = createHash('sha256');
-    for await (const bytes of archive.open(audio.key) as AsyncIterable<Buffer>) {
-      hash.update(bytes);
-      looked.hashed_bytes += bytes.length;
-    }
-    return hash.digest('hex');
+  /**
+   * The hash of what is archived; '' where that cannot be read, null where nothing is. Unless `deep`, what it should be where the
+   * size is right.
+   */
+  private async examine(
+    { store, key, size, sha256 }: KeptAudio,
+    deep: boolean,
+    looked: Looked,
+  ): Promise<string | null> {
+    const archive = this.archives.of(store);
+    const stat = key === null ? null : await archive.stat(key);
+    if (!stat || key === null) return null;
+    if (!deep) return stat.size === size ? sha256 : '';
+    const read = () => hashOf(archive, key, (count) => (looked.hashed_bytes += count));
+    // One connection that breaks in the middle of a file must not end hours of reading.
+    return (await read().catch(read)) ?? '';
   }
 
   private async isStill({ _id, key, state }: KeptAudio): Promise<boolean> {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { mongo } from 'mongoose';
 import { Config } from '../config/config.js';
+import { hashOf } from '../storage/audio-hash.js';
 import { AudioStore } from '../storage/audio-store.js';
 import type { FileWithoutRecord, Finding, HashMismatch, RecordWithoutFile } from './finding.js';
 import { Inventory, isWhole, uploadIdOf } from './inventory.js';
@@ -106,7 +106,7 @@ export class Verifier {
     const rows = holding.rows.filter((row) => isWanting(row) && row.state === 'committed' && row.sha256);
     if (rows.length === 0 || !isWhole(holding)) return [];
     const file_id = holding.id.toHexString();
-    const actual_sha256 = await this.sha256(file_id, looked);
+    const actual_sha256 = await hashOf(this.store, file_id, (count) => (looked.hashed_bytes += count));
     return rows
       .filter((row) => row.sha256 !== actual_sha256)
       .map(({ _id, sha256 = '' }) => ({
@@ -116,21 +116,6 @@ export class Verifier {
         expected_sha256: sha256,
         actual_sha256,
       }));
-  }
-
-  /** Null when the bytes end too early. */
-  private async sha256(id: string, looked: Looked): Promise<string | null> {
-    const hash = createHash('sha256');
-    try {
-      for await (const bytes of this.store.open(id) as AsyncIterable<Buffer>) {
-        hash.update(bytes);
-        looked.hashed_bytes += bytes.length;
-      }
-    } catch (error) {
-      if ((error as { code?: unknown }).code === 'not_found') return null;
-      throw error;
-    }
-    return hash.digest('hex');
   }
 
   private isOld(at: Date): boolean {

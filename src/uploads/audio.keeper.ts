@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectConnection } from '@nestjs/mongoose';
@@ -10,6 +10,7 @@ import { isDuplicateKey, isMongoAway } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import { hashOf } from '../storage/audio-hash.js';
 import { isArchiveAway } from './archive-away.js';
 import { ArchiveWrites } from './archive-writes.js';
 import type { KeptAudio } from './kept-audio.schema.js';
@@ -145,19 +146,7 @@ export class AudioKeeper {
   private async isThere({ store, size, sha256 }: KeptAudio, key: string, signal: AbortSignal): Promise<boolean> {
     const archive = this.archives.of(store);
     if ((await archive.stat(key))?.size !== size) return false;
-    const hash = createHash('sha256');
-    try {
-      for await (const bytes of archive.open(key) as AsyncIterable<Buffer>) {
-        signal.throwIfAborted();
-        hash.update(bytes);
-      }
-    } catch (error) {
-      const { code, message } = error as { code?: unknown; message: string };
-      // The SDK compares checksums too.
-      if (code === 'not_found' || /checksum mismatch/i.test(message)) return false;
-      throw error;
-    }
-    return hash.digest('hex') === sha256;
+    return (await hashOf(archive, key, () => signal.throwIfAborted())) === sha256;
   }
 
   /** Every byte is there and was checked. False when the storing was given to somebody else meanwhile. */

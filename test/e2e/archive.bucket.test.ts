@@ -29,6 +29,7 @@ describeWithS3('kept audio and its bucket', () => {
   });
   afterEach(async () => {
     proxy.release();
+    proxy.spoils = false;
     await s3.renameBucket('elsewhere', 'audio');
   });
   afterAll(async () => {
@@ -135,6 +136,24 @@ describeWithS3('kept audio and its bucket', () => {
     );
     await collection('uploads').deleteOne({ _id: waiting._id });
     await collection('kept_audio').updateOne({ sha256 }, { $set: { state: 'live', key } });
+  });
+
+  it.each([
+    ['otherwise than it was given, is told by a deep verify, which goes on', () => (proxy.spoils = true), 1],
+    ['only when it is read again, is whole to a deep verify', () => (proxy.cuts = 1), 0],
+  ])('of which S3 gives back the bytes %s', async (_what, harm, mismatches) => {
+    const session = await keeping(`read-${mismatches}`);
+    const { body } = await alice.upload(session, 'q1', fresh('answer-0880.webm'));
+    await archived(body.upload_id);
+    await collection('kept_audio').updateOne({ sha256: body.sha256 }, { $set: { updated_at: longAgo() } });
+    harm();
+    const verified = await admin.get('/api/admin/content/verify?deep=true');
+    expect(verified.status).toBe(200);
+    const { upload_id, sha256: expected_sha256 } = body;
+    const told = { upload_id, expected_sha256, actual_sha256: null };
+    const found = verified.body.hash_mismatches.filter((each: Json) => each.upload_id === upload_id);
+    expect(found).toMatchObject(Array(mismatches).fill(told));
+    expect(proxy.cuts).toBe(0);
   });
 
   it('shares the bucket with objects of others, which verify does not report', async () => {

@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
+import { KeptAudioVerifier } from '../../src/recovery/kept-audio.verifier.js';
 import { LinkVerifier } from '../../src/recovery/link.verifier.js';
 import { Verifier } from '../../src/recovery/verifier.js';
 import { collectGarbage } from '../support/garbage.js';
@@ -115,10 +116,17 @@ describe('verify', () => {
       batches.set((this as mongo.Collection).collectionName, (options as mongo.FindOptions | undefined)?.batchSize);
       return real.call(this, filter, options);
     });
-    const verifier = service.service.app.get(Verifier, { strict: false });
+    const { app } = service.service;
     const looked = { files: 0, records: 0, hashed_bytes: 0 };
-    for await (const found of verifier.landingZone({ deep: true }, looked)) throw new Error(found.category);
+    const landed = app.get(Verifier, { strict: false }).landingZone({ deep: true }, looked);
+    const kept = app.get(KeptAudioVerifier, { strict: false }).findings(true, looked);
+    for (const findings of [landed, kept]) for await (const found of findings) throw new Error(found.category);
     jest.restoreAllMocks();
-    expect(Object.fromEntries(batches)).toMatchObject({ 'fs.files': 10, 'fs.chunks': 100, uploads: 10 });
+    expect(Object.fromEntries(batches)).toMatchObject({
+      'fs.files': 10,
+      'fs.chunks': 100,
+      uploads: 10,
+      kept_audio: 10,
+    });
   });
 });

@@ -19,6 +19,8 @@ export class S3Proxy {
   private readonly waiting = new Set<ServerResponse>();
   /** Turns a bit of every object that is read. */
   spoils = false;
+  /** How many of the next objects that are read break off after their first bytes. */
+  cuts = 0;
 
   private constructor(
     private readonly server: Server,
@@ -60,7 +62,11 @@ export class S3Proxy {
       const isObject = method === 'GET' && !url?.includes('?list-type') && answer.statusCode === 200;
       answer.on('data', (chunk: Buffer) => {
         if (this.spoils && isObject) chunk[0]! ^= 1;
-        to.write(chunk);
+        if (this.cuts > 0 && isObject) {
+          this.cuts -= 1;
+          to.write(chunk.subarray(0, chunk.length / 2), () => to.destroy());
+          onward.destroy();
+        } else to.write(chunk);
       });
       answer.on('end', () => to.end());
     });
