@@ -29,7 +29,7 @@ const LISTED_AT_ONCE = 20;
 
 type CurrentTakes = Pick<InterviewSession, 'key' | 'erasing_since'> & Partial<Pick<InterviewSession, 'answers'>>;
 
-export type ErasingSession = Pick<InterviewSession, 'user_id' | 'session_id' | 'erasing_since'>;
+export type ErasingSession = Pick<InterviewSession, 'key' | 'user_id' | 'session_id' | 'erasing_since'>;
 
 const ASKED = {
   key: 1,
@@ -261,16 +261,9 @@ export class SessionRepository {
     return matchedCount === 1;
   }
 
-  async erasing(before: Date, limit: number): Promise<InterviewSession[]> {
-    return this.sessions
-      .find({ erasing_since: { $lt: before } })
-      .limit(limit)
-      .toArray();
-  }
-
   /** Sessions whose erasure began before that time and is not over. */
   erasingSince(before: Date): AsyncIterable<ErasingSession> {
-    const projection = { user_id: 1, session_id: 1, erasing_since: 1 };
+    const projection = { key: 1, user_id: 1, session_id: 1, erasing_since: 1 };
     return this.sessions.find({ erasing_since: { $lt: before } }, { projection, batchSize: 200 });
   }
 

@@ -5,7 +5,7 @@ import { Log } from '../common/logging.js';
 import { Idempotency } from '../idempotency/idempotency.js';
 import { UploadEraser } from '../uploads/upload.eraser.js';
 import { SessionRepository } from './session.repository.js';
-import type { InterviewSession } from './session.schema.js';
+import type { ErasingSession } from './session.repository.js';
 import { sessionView } from './session.dto.js';
 import type { CreateSession, ErasureReport, SessionPage, SessionView } from './session.dto.js';
 
@@ -70,7 +70,7 @@ export class SessionsService {
     return this.finishErasure(session);
   }
 
-  async finishErasure(session: InterviewSession): Promise<ErasureReport> {
+  async finishErasure(session: Omit<ErasingSession, 'erasing_since'>): Promise<ErasureReport> {
     const erased = await this.eraser.eraseSession(session.user_id, session.session_id);
     await this.sessions.remove(session);
     this.log.pino.info({ session_id: session.session_id, ...erased }, 'Session erased');

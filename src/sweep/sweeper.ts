@@ -5,8 +5,8 @@ import { MARKED } from '../common/marked.js';
 import { isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
 import { SessionRepository } from '../sessions/session.repository.js';
+import type { ErasingSession } from '../sessions/session.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
-import type { InterviewSession } from '../sessions/session.schema.js';
 import { AudioStore } from '../storage/audio-store.js';
 import { isArchiveAway } from '../uploads/archive-away.js';
 import { FailedUploads } from '../uploads/failed-uploads.js';
@@ -23,7 +23,7 @@ import { LostJobs } from './lost-jobs.js';
 const DAY_MS = 86_400_000;
 /** Rows of one kind in one sweep; the next one goes on. */
 export const MOST = 1000;
-/** The same of sessions that are being erased. */
+/** Sessions that one sweep erases. */
 export const MOST_ERASURES = 100;
 
 /** What one sweep put right, by step. */
@@ -157,13 +157,15 @@ export class Sweeper {
   }
 
   private async erasures(dryRun: boolean, signal: AbortSignal): Promise<number> {
-    const sessions = await this.sessions.erasing(this.graceAgo(), MOST_ERASURES);
+    let count = 0;
     let isAway = false;
-    for (const session of dryRun ? [] : sessions) {
+    for await (const session of this.sessions.erasingSince(this.graceAgo())) {
       if (signal.aborted) break;
       try {
         if (isAway && (await this.hasKeptAudio(session))) continue;
-        await this.sessionsService.finishErasure(session);
+        if (!dryRun) await this.sessionsService.finishErasure(session);
+        // Those that cannot be erased now, however many, keep none behind them waiting.
+        if (++count === MOST_ERASURES) break;
       } catch (error) {
         if (isMongoAway(error)) throw error;
         // While the archive is away, only those that have audio there wait for it.
@@ -171,10 +173,10 @@ export class Sweeper {
         this.log.pino.warn({ err: error, session_id: session.session_id }, 'Session not erased yet');
       }
     }
-    return sessions.length;
+    return count;
   }
 
-  private async hasKeptAudio({ user_id, session_id }: InterviewSession): Promise<boolean> {
+  private async hasKeptAudio({ user_id, session_id }: ErasingSession): Promise<boolean> {
     const keeping = {
       user_id,
       session_id,

@@ -1,11 +1,13 @@
 import { jest } from '@jest/globals';
+import { mongo } from 'mongoose';
+import { sessionKey } from '../../src/sessions/session.schema.js';
 import { Archives } from '../../src/storage/archives.js';
-import { Sweeper } from '../../src/sweep/sweeper.js';
+import { MOST_ERASURES, Sweeper } from '../../src/sweep/sweeper.js';
 import { ArchiveWrites } from '../../src/uploads/archive-writes.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { S3Server, describeWithS3 } from '../support/s3-server.js';
-import { type Caller, eventually, fresh } from '../support/service.js';
+import { type Caller, type Json, eventually, fresh } from '../support/service.js';
 import { longAgo } from './recovery.bytes.js';
 
 const QUESTIONS = ['q1', 'q2', 'q3'];
@@ -103,5 +105,31 @@ describeWithS3('while S3 is away', () => {
     await s3.run();
     await sweep();
     expect(await collection('interview_sessions').countDocuments({ session_id })).toBe(0);
+  });
+
+  it('a sweep erases what does not need it, however many wait for it before that', async () => {
+    const at = longAgo();
+    const erasing = (session_id: string, erasing_since: Date): Json => {
+      return { key: sessionKey('alice', session_id), user_id: 'alice', session_id, answers: {}, erasing_since };
+    };
+    const ids = Array.from({ length: MOST_ERASURES }, () => new mongo.ObjectId());
+    const kept = (_id: mongo.ObjectId): Json => ({
+      ...{ _id, user_id: 'alice', sha256: String(_id), state: 'live', store: 's3', key: `answer/${_id.toHexString()}` },
+      ...{ by: _id, token: null, size: 1, content_type: '', created_at: at, updated_at: at },
+    });
+    const keeping = (kept_id: mongo.ObjectId): Json => ({
+      ...{ user_id: 'alice', session_id: String(kept_id), question_id: 'q1', kind: 'answer', state: 'committed' },
+      ...{ source: 'audio', file_id: null, audio_state: 'deleted', kept_id, kept_state: 'kept', stages: {} },
+    });
+    await collection('kept_audio').insertMany(ids.map(kept));
+    await collection('uploads').insertMany(ids.map(keeping));
+    await collection('interview_sessions').insertMany([
+      ...ids.map((id) => erasing(id.toHexString(), at)),
+      erasing('behind', new Date(at.getTime() + 1000)),
+    ]);
+    await s3.kill();
+    expect(await sweep()).toMatchObject({ erasures: 1 });
+    expect(await collection('interview_sessions').countDocuments({ session_id: 'behind' })).toBe(0);
+    expect(await collection('interview_sessions').countDocuments({ erasing_since: at })).toBe(MOST_ERASURES);
   });
 });
