@@ -1,10 +1,12 @@
 import type { StageName } from '../uploads/upload.schema.js';
 
+/** Where a finding's bytes are, or should be: in the landing zone, or in the archive of kept audio. */
+type Store = 'landing' | 'archive';
+
 /** Stored bytes that no row of the ledger wants. */
 export interface FileWithoutRecord {
   category: 'files_without_records';
-  /** In the landing zone, or in the archive of kept audio. */
-  store: 'landing' | 'archive';
+  store: Store;
   /** In the archive its key. */
   file_id: string;
   /** `chunks`: bytes whose file document is missing. */
@@ -20,6 +22,8 @@ export interface FileWithoutRecord {
 /** A row that waits for, or keeps, bytes that are not all there. Of archived audio `file_id` is its key in the archive. */
 export interface RecordWithoutFile {
   category: 'records_without_files';
+  /** Missing in plans of earlier builds. */
+  store?: Store;
   upload_id: string;
   file_id: string;
   user_id: string;
@@ -31,6 +35,8 @@ export interface RecordWithoutFile {
 /** Stored bytes that are not the ones that came. */
 export interface HashMismatch {
   category: 'hash_mismatches';
+  /** Missing in plans of earlier builds. */
+  store?: Store;
   upload_id: string;
   file_id: string;
   /** Lower-case hex. */

@@ -148,14 +148,22 @@ function withoutRow({ _id, key, by, size, created_at }: KeptAudio): FileWithoutR
 }
 
 function withoutFile({ _id, user_id, session_id, question_id }: KeepingRow, { key }: KeptAudio): RecordWithoutFile {
-  const upload_id = _id.toHexString();
-  const file_id = key ?? '';
-  return { category: 'records_without_files', upload_id, file_id, user_id, session_id, question_id, reason: 'no_file' };
+  return {
+    category: 'records_without_files',
+    store: 'archive',
+    upload_id: _id.toHexString(),
+    file_id: key ?? '',
+    user_id,
+    session_id,
+    question_id,
+    reason: 'no_file',
+  };
 }
 
 function altered({ _id }: KeepingRow, { key, sha256 }: KeptAudio, actual: string): HashMismatch {
   return {
     category: 'hash_mismatches',
+    store: 'archive',
     upload_id: _id.toHexString(),
     file_id: key ?? '',
     expected_sha256: sha256,

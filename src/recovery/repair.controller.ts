@@ -34,7 +34,7 @@ export class RepairResultView {
     enum: ACTIONS,
     description:
       '`quarantined`: deleted after the quarantine, if still unwanted. `failed`: the row says that its audio is lost. ' +
-      '`finished`: what was cut short went on. `left`: for a person to decide, or still stuck. ' +
+      '`finished`: what was cut short went on. `left`: for a person to decide, or still stuck, or failed. ' +
       '`unchanged`: nothing is wrong any more.',
     example: 'quarantined',
   })

@@ -4,6 +4,7 @@ import { mongo } from 'mongoose';
 import type { Connection } from 'mongoose';
 import { ConflictError, NotFoundError } from '../common/app-error.js';
 import { Log } from '../common/logging.js';
+import { isMongoAway } from '../common/mongo-errors.js';
 import { nativeCollection } from '../common/mongo-collection.js';
 import { Sweeper } from '../sweep/sweeper.js';
 import { LedgerNotes } from '../uploads/ledger-notes.js';
@@ -64,12 +65,23 @@ export class RepairService {
     const counts = { quarantined: 0, failed: 0, finished: 0, left: 0, unchanged: 0 };
     const report: RepairReport = { plan_id: planId, dry_run: dryRun, counts, results: [] };
     for await (const { finding } of this.planned.find({ plan_id: _id }, { sort: { _id: 1 }, batchSize: 200 })) {
-      const action = await this.repairs.act(finding, dryRun);
+      const action = await this.act(finding, dryRun);
       counts[action] += 1;
       if (report.results.length < MOST_NAMED) report.results.push({ ...namesOf(finding), action });
     }
     this.log.pino.warn({ plan_id: planId, dry_run: dryRun, ...counts }, 'Repaired by a plan');
     return report;
+  }
+
+  /** One finding's trouble must not keep those behind it, nor lose what was done about those before it. */
+  private async act(finding: Finding, dryRun: boolean): Promise<RepairAction> {
+    try {
+      return await this.repairs.act(finding, dryRun);
+    } catch (error) {
+      if (isMongoAway(error)) throw error;
+      this.log.pino.warn({ err: error, ...namesOf(finding) }, 'Finding not repaired');
+      return 'left';
+    }
   }
 }
 

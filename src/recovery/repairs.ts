@@ -12,7 +12,7 @@ import { Verifier } from './verifier.js';
 /**
  * `quarantined`: kept for `QUARANTINE_HOURS`, then deleted if still unwanted. `failed`: the row says that its audio is lost or
  * altered. `finished`: what was cut short went on. `left`: for a person to decide, such as files of another service and audio in
- * the archive, or still stuck. `unchanged`: nothing is wrong any more, or it was done before.
+ * the archive, or still stuck, or failed: then the log says why. `unchanged`: nothing is wrong any more, or it was done before.
  */
 export type RepairAction = 'quarantined' | 'failed' | 'finished' | 'left' | 'unchanged';
 
@@ -52,15 +52,19 @@ export class Repairs {
     return 'unchanged';
   }
 
-  private async missing({ upload_id, file_id }: RecordWithoutFile, dryRun: boolean): Promise<RepairAction> {
-    if (await this.isArchived(upload_id)) return 'left';
+  private async missing(finding: RecordWithoutFile, dryRun: boolean): Promise<RepairAction> {
+    const { upload_id, file_id } = finding;
+    const archived = await this.archived(finding);
+    if (archived) return archived;
     const now = await this.verifier.confirm(new mongo.ObjectId(file_id));
     const still = now?.some((each) => each.category === 'records_without_files' && each.upload_id === upload_id);
     return still && (await this.lost.close(upload_id, dryRun)) ? 'failed' : 'unchanged';
   }
 
-  private async altered({ upload_id, file_id }: HashMismatch, dryRun: boolean): Promise<RepairAction> {
-    if (await this.isArchived(upload_id)) return 'left';
+  private async altered(finding: HashMismatch, dryRun: boolean): Promise<RepairAction> {
+    const { upload_id, file_id } = finding;
+    const archived = await this.archived(finding);
+    if (archived) return archived;
     const id = new mongo.ObjectId(file_id);
     if (!(await this.verifier.isAltered(id, upload_id))) return 'unchanged';
     if (!(await this.lost.close(upload_id, dryRun, AUDIO_ALTERED))) return 'unchanged';
@@ -70,8 +74,16 @@ export class Repairs {
     return 'failed';
   }
 
-  private async isArchived(uploadId: string): Promise<boolean> {
-    return (await this.ledger.find(uploadId))?.kept_state === 'kept';
+  /** What becomes of a finding about archived audio, which its row may have given up since; null of one about the landing zone. */
+  private async archived({
+    store,
+    upload_id,
+    file_id,
+  }: RecordWithoutFile | HashMismatch): Promise<RepairAction | null> {
+    if (store === 'landing') return null;
+    if ((await this.ledger.find(upload_id))?.kept_state === 'kept') return 'left';
+    // Where a plan of an earlier build does not say, what is no ObjectId is no file of the landing zone.
+    return store === 'archive' || !mongo.ObjectId.isValid(file_id) ? 'unchanged' : null;
   }
 
   private async cutShort(finding: Stuck, dryRun: boolean): Promise<RepairAction> {

@@ -111,6 +111,7 @@ export class Verifier {
       .filter((row) => row.sha256 !== actual_sha256)
       .map(({ _id, sha256 = '' }) => ({
         category: 'hash_mismatches',
+        store: 'landing',
         upload_id: _id.toHexString(),
         file_id,
         expected_sha256: sha256,
@@ -133,6 +134,7 @@ function withoutFile(row: HoldingRow, { id, file }: Holding): RecordWithoutFile 
   const upload_id = row._id.toHexString();
   return {
     category: 'records_without_files',
+    store: 'landing',
     upload_id,
     file_id: id.toHexString(),
     user_id,

@@ -28,6 +28,7 @@ export class FileWithoutRecordView {
 
 export class RecordWithoutFileView {
   @ApiProperty({ enum: ['records_without_files'], example: 'records_without_files' }) category!: string;
+  @ApiProperty({ enum: ['landing', 'archive'], description: 'Where it should be.', example: 'landing' }) store!: string;
   @ApiProperty({ example: ID }) upload_id!: string;
   @ApiProperty({ example: ID }) file_id!: string;
   @ApiProperty({ example: 'alice' }) user_id!: string;
@@ -38,6 +39,7 @@ export class RecordWithoutFileView {
 
 export class HashMismatchView {
   @ApiProperty({ enum: ['hash_mismatches'], example: 'hash_mismatches' }) category!: string;
+  @ApiProperty({ enum: ['landing', 'archive'], description: 'Where it is stored.', example: 'landing' }) store!: string;
   @ApiProperty({ example: ID }) upload_id!: string;
   @ApiProperty({ example: ID }) file_id!: string;
   @ApiProperty({ example: SHA256 }) expected_sha256!: string;

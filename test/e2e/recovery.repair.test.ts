@@ -1,5 +1,8 @@
 import { userInfo } from 'node:os';
+import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
+import { Log } from '../../src/common/logging.js';
+import { LostAudio } from '../../src/recovery/lost-audio.js';
 import { repairCommand } from '../../src/recovery/recovery.commands.js';
 import { type Caller, type Json, type TestService, fresh, startTestService } from '../support/service.js';
 import { age, isLinked, longAgo, plantChunks, plantFile } from './recovery.bytes.js';
@@ -150,6 +153,48 @@ describe('repair', () => {
     expect((await repair(plan_id, true)).body.results).toMatchObject([{ upload_id, action: 'left' }]);
     const { body } = await repair(plan_id);
     expect(body.counts).toEqual({ quarantined: 0, failed: 0, finished: 0, left: 1, unchanged: 0 });
+  });
+
+  it.each([
+    ['of this build', {}],
+    [
+      'of an earlier build',
+      { $unset: { 'finding.store': 1 }, $set: { 'finding.file_id': 'answer/alice/s/q1/1.webm' } },
+    ],
+  ])('by a plan %s says of archived audio whose row has gone since that nothing is wrong', async (_which, change) => {
+    const _id = new mongo.ObjectId();
+    const kept: Json = { _id, user_id: 'alice', sha256: 'x', state: 'storing', store: 'gridfs', key: null, by: _id };
+    await service.db.collection('kept_audio').insertOne({ ...kept, updated_at: new Date() });
+    for (const question of ['q1', 'q2']) {
+      const { upload_id } = await uploaded(question);
+      await rows().updateOne({ _id: id(upload_id) }, { $set: { kept_id: _id, kept_state: 'kept' } });
+    }
+    const { plan_id, records_without_files } = await verify();
+    expect(records_without_files).toMatchObject(Array(2).fill({ store: 'archive', file_id: '' }));
+    if (Object.keys(change).length > 0) await service.db.collection('verify_findings').updateMany({}, change);
+    expect((await repair(plan_id)).body.counts).toMatchObject({ left: 2, unchanged: 0 });
+    await rows().deleteOne({ question_id: 'q1' });
+    await rows().updateOne({ question_id: 'q2' }, { $set: { kept_state: 'released' } });
+    expect((await repair(plan_id)).body.counts).toMatchObject({ left: 0, unchanged: 2 });
+  });
+
+  it('leaves, and names in the log, what fails, and does the rest', async () => {
+    const [bad, good] = [await uploaded('bad'), await uploaded('good')];
+    for (const { upload_id, file_id } of [bad, good]) {
+      await age(service.db, upload_id);
+      await service.db.collection('fs.files').deleteOne({ _id: id(file_id) });
+    }
+    const { plan_id } = await verify();
+    const { app } = service.service;
+    const lost = app.get(LostAudio, { strict: false });
+    const close = lost.close.bind(lost);
+    lost.close = (upload, ...how) =>
+      upload === bad.upload_id ? Promise.reject(new Error('The session is too large')) : close(upload, ...how);
+    const warned = jest.spyOn(app.get(Log, { strict: false }).pino, 'warn');
+    const { status, body } = await repair(plan_id);
+    expect(status).toBe(200);
+    expect(body.counts).toMatchObject({ failed: 1, left: 1 });
+    expect(warned).toHaveBeenCalledWith(expect.objectContaining({ upload_id: bad.upload_id }), 'Finding not repaired');
   });
 
   it('says of a row whose answer shows it by now that this is finished', async () => {

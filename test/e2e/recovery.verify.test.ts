@@ -120,6 +120,7 @@ describe('verify', () => {
     expect(hash_mismatches).toEqual([
       {
         category: 'hash_mismatches',
+        store: 'landing',
         upload_id,
         file_id,
         expected_sha256: sha256,
