@@ -14,7 +14,7 @@ import type { Upload } from '../uploads/upload.schema.js';
 import { AdoptionReport } from './adoption-report.js';
 import { Inventory } from './inventory.js';
 import { OldAudioReader } from './old-audio.reader.js';
-import { adoptedRow, dateOr, fileIdOf, rowId } from './predecessor.js';
+import { adoptedRow, dateOr, fileIdOf, isDocument, rowId } from './predecessor.js';
 import type { AdoptedRow, OldAnswer, OldSession } from './predecessor.js';
 
 /** How often a session is looked at again when somebody changes it at the same time. */
@@ -110,10 +110,14 @@ export class Adopter {
     });
   }
 
-  private async whyNot({ _id, session_id, user_id, answers = {} }: OldSession): Promise<string | null> {
+  private async whyNot({ _id, session_id, user_id, answers }: OldSession): Promise<string | null> {
     if (typeof session_id !== 'string' || !isNameId(session_id)) return 'its session_id is not one';
     if (typeof user_id !== 'string' || user_id === '') return 'it has no user_id';
-    if (!Object.keys(answers).every(isNameId)) return 'the id of a question in it is not one';
+    if (answers && !isDocument(answers)) return 'its answers are none';
+    for (const [question, answer] of Object.entries(answers ?? {})) {
+      if (!isNameId(question)) return 'the id of a question in it is not one';
+      if (!isDocument(answer)) return `its answer to ${question} is none`;
+    }
     const other = await this.sessions.findOne({ key: sessionKey(user_id, session_id), _id: { $ne: _id } });
     return other ? 'the user has a session of that id already' : null;
   }
@@ -239,6 +243,6 @@ function fieldsOf(session: Identified, now: Date): Partial<OldSession> {
 }
 
 /** Answers that no row feeds yet. */
-function unadopted({ answers = {} }: OldSession): [string, OldAnswer][] {
-  return Object.entries(answers).filter(([, { upload_id }]) => upload_id === undefined);
+function unadopted({ answers }: OldSession): [string, OldAnswer][] {
+  return Object.entries(answers ?? {}).filter(([, answer]) => (answer as OldAnswer | null)?.upload_id === undefined);
 }

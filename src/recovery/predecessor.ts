@@ -22,7 +22,7 @@ export interface OldAnswer {
 
 export interface OldSession extends Partial<Omit<InterviewSession, 'answers'>> {
   _id: mongo.ObjectId;
-  answers?: Record<string, OldAnswer>;
+  answers?: Record<string, OldAnswer> | null;
   /** Set while it is being adopted: its rows may not be active yet. */
   adopting?: true;
 }
@@ -46,8 +46,15 @@ export function rowId(session: OldSession, questionId: string, answer: OldAnswer
   return new mongo.ObjectId(createHash('sha256').update(seed).digest('hex').slice(0, 24));
 }
 
-export function fileIdOf(answer: OldAnswer): mongo.ObjectId | null {
-  const id = answer.gridfs_file_id;
+/** Whether a value is a document, as an answer is one; null, a date and a list are none. */
+export function isDocument(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.getPrototypeOf(Object.getPrototypeOf(value)) === null;
+}
+
+/** @param answer of a session that may not have been looked at */
+export function fileIdOf(answer: OldAnswer | null): mongo.ObjectId | null {
+  const id = answer?.gridfs_file_id;
   if (id instanceof mongo.ObjectId) return id;
   return typeof id === 'string' && mongo.ObjectId.isValid(id) ? new mongo.ObjectId(id) : null;
 }

@@ -259,6 +259,26 @@ describe('adopt', () => {
     for (const each of left) expect(each.reason.length).toBeGreaterThan(10);
   });
 
+  it('goes on behind a session whose answers are none', async () => {
+    await start('api');
+    const rest = await oldAnswer('odd', 'rest');
+    await sessions().insertMany([
+      { session_id: 'odd', user_id: 'alice', answers: { rest, skipped: null } },
+      { session_id: 'words', user_id: 'alice', answers: { q1: 'an answer' } },
+      { session_id: 'list', user_id: 'alice', answers: ['an answer'] },
+      { session_id: 'empty', user_id: 'alice', answers: null },
+    ]);
+    await oldSession('behind');
+    const { sessions: adopted, left } = await adopt();
+    expect(adopted).toBe(2);
+    expect(left).toEqual([
+      { session_id: 'odd', reason: 'its answer to skipped is none' },
+      { session_id: 'words', reason: 'its answer to q1 is none' },
+      { session_id: 'list', reason: 'its answers are none' },
+    ]);
+    expect((await alice.get('/api/sessions/behind')).status).toBe(200);
+  });
+
   it('with --dry-run says what it would do, and changes nothing', async () => {
     await start('api');
     await oldSession();
