@@ -191,13 +191,23 @@ export class S3AudioStore extends AudioStore {
       const page: ListMultipartUploadsCommandOutput = await this.ask((within) => this.client.send(list, within));
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (!isMeant(Key, Initiated)) continue;
-        const abort = new AbortMultipartUploadCommand({ Bucket: this.bucket, Key, UploadId });
-        await this.ask((within) => this.client.send(abort, within));
-        count += 1;
+        if (await this.giveUp(new AbortMultipartUploadCommand({ Bucket: this.bucket, Key, UploadId }))) count += 1;
       }
       next = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : null;
     }
     return count;
+  }
+
+  /** False where it is refused, as of an upload that has ended or that a gateway only lists: those behind it are to go all the same. */
+  private async giveUp(abort: AbortMultipartUploadCommand): Promise<boolean> {
+    try {
+      await this.ask((within) => this.client.send(abort, within));
+      return true;
+    } catch (error) {
+      // Its status is that of a missing bucket.
+      if ((error as Error).name !== 'NoSuchUpload' && this.isAway(error)) throw error;
+      return false;
+    }
   }
 
   /** Also while keys or bucket are wrong: whoever runs the service puts that right. */

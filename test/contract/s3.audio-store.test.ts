@@ -89,6 +89,23 @@ describeWithS3('audio in S3', () => {
       expect(await pending()).toBe(0);
     });
 
+    it('clears away what comes after an upload that is listed and is none, and stops where the bucket is away', async () => {
+      for (const key of ['interviews/answer/1.webm', 'interviews/answer/2.webm']) await begin(key);
+      const proxy = await S3Proxy.start(server.port);
+      const behind = new S3AudioStore(loadConfig({ ...server.settings(proxy.url), S3_PREFIX: 'interviews/' }));
+      const all = { before: new Date(Date.now() + 60_000), under: 'answer/' };
+      proxy.ghosts = 1;
+      expect(await behind.removeAbandoned(all)).toBe(1);
+      expect(await pending()).toBe(1);
+      await server.renameBucket('audio', 'elsewhere');
+      await expect(behind.removeAbandoned(all)).rejects.toThrow();
+      await server.renameBucket('elsewhere', 'audio');
+      expect(await behind.removeAbandoned(all)).toBe(1);
+      expect(await pending()).toBe(0);
+      behind.close();
+      await proxy.close();
+    });
+
     it('leaves alone what others have begun in the same bucket', async () => {
       const keys = ['backups/of-others.tar', 'answers.csv'];
       for (const key of keys) await begin(key);

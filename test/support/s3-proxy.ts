@@ -16,6 +16,8 @@ export class S3Proxy {
   held = 0;
   /** How many multipart uploads were asked to be given up. */
   givenUp = 0;
+  /** How many of the next such requests are told that there is no such upload. */
+  ghosts = 0;
   private readonly waiting = new Set<ServerResponse>();
   /** Turns a bit of every object that is read. */
   spoils = false;
@@ -44,8 +46,7 @@ export class S3Proxy {
       this.slowDowns -= 1;
       this.slowedDown += 1;
       from.resume();
-      to.writeHead(503, { 'content-type': 'application/xml' });
-      to.end('<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>');
+      refuse(to, 503, 'SlowDown');
       return;
     }
     const { method, url, headers } = from;
@@ -55,7 +56,14 @@ export class S3Proxy {
       from.resume();
       return;
     }
-    if (method === 'DELETE' && url?.includes('uploadId=')) this.givenUp += 1;
+    if (method === 'DELETE' && url?.includes('uploadId=')) {
+      this.givenUp += 1;
+      if (this.ghosts > 0) {
+        this.ghosts -= 1;
+        refuse(to, 404, 'NoSuchUpload');
+        return;
+      }
+    }
     // The signature covers the host that the client asked for: it is passed on as it is.
     const onward = request({ host: '127.0.0.1', port: this.port, method, path: url, headers }, (answer) => {
       to.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -87,4 +95,9 @@ export class S3Proxy {
     this.server.close();
     await once(this.server, 'close');
   }
+}
+
+function refuse(to: ServerResponse, status: number, code: string): void {
+  to.writeHead(status, { 'content-type': 'application/xml' });
+  to.end(`<Error><Code>${code}</Code><Message>Refused.</Message></Error>`);
 }
