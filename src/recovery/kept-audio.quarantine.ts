@@ -4,6 +4,7 @@ import { Log } from '../common/logging.js';
 import { isMongoAway } from '../common/mongo-errors.js';
 import { Config } from '../config/config.js';
 import { Archives } from '../storage/archives.js';
+import { isArchiveAway } from '../uploads/archive-away.js';
 import { AudioKeeper } from '../uploads/audio.keeper.js';
 import type { KeptAudio } from '../uploads/kept-audio.schema.js';
 import { UploadEraser } from '../uploads/upload.eraser.js';
@@ -48,18 +49,31 @@ export class KeptAudioQuarantine implements OnModuleInit {
     }
   }
 
-  async review(dryRun: boolean): Promise<KeptAudioReview> {
+  /** @param signal ends it early */
+  async review(dryRun: boolean, signal?: AbortSignal): Promise<KeptAudioReview> {
     const report: KeptAudioReview = { quarantined: 0, released: 0, deleted: 0 };
+    let isAway = false;
     // Whoever archives makes the entry a moment before it is referred to.
     const old = { updated_at: { $lt: new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000) } };
     for await (const audio of this.keeper.kept.find(old, { sort: { _id: 1 }, batchSize: BATCH })) {
-      const done = await this.reviewOne(audio, dryRun);
-      if (done) report[done] += 1;
+      if (signal?.aborted) break;
+      try {
+        const done = await this.reviewOne(audio, dryRun, isAway);
+        if (done) report[done] += 1;
+      } catch (error) {
+        if (isMongoAway(error)) throw error;
+        // While the archive is away, only what is to be deleted there waits for it.
+        isAway ||= isArchiveAway(error);
+        this.log.pino.warn(
+          { err: error, kept_id: audio._id.toHexString() },
+          'Kept audio without a row not seen to yet',
+        );
+      }
     }
     return report;
   }
 
-  private async reviewOne(audio: KeptAudio, dryRun: boolean): Promise<keyof KeptAudioReview | null> {
+  private async reviewOne(audio: KeptAudio, dryRun: boolean, isAway: boolean): Promise<keyof KeptAudioReview | null> {
     const { _id, unwanted_since: since } = audio;
     if (await this.keeper.isReferredTo(_id)) {
       if (!since) return null;
@@ -70,23 +84,13 @@ export class KeptAudioQuarantine implements OnModuleInit {
       if (!dryRun) await this.mark(audio);
       return 'quarantined';
     }
-    if (since.getTime() > Date.now() - this.config.QUARANTINE_HOURS * HOUR_MS) return null;
-    return dryRun || (await this.giveUp(audio)) ? 'deleted' : null;
+    if (isAway || since.getTime() > Date.now() - this.config.QUARANTINE_HOURS * HOUR_MS) return null;
+    if (!dryRun) await this.keeper.collect(_id);
+    return 'deleted';
   }
 
   private async mark({ _id, store, size }: KeptAudio): Promise<void> {
     await this.keeper.kept.updateOne({ _id }, { $set: { unwanted_since: new Date() } });
     this.log.pino.warn({ kept_id: _id.toHexString(), store, size }, 'Kept audio without a row quarantined');
-  }
-
-  private async giveUp({ _id }: KeptAudio): Promise<boolean> {
-    try {
-      await this.keeper.collect(_id);
-      return true;
-    } catch (error) {
-      if (isMongoAway(error)) throw error;
-      this.log.pino.warn({ err: error, kept_id: _id.toHexString() }, 'Kept audio without a row not deleted yet');
-      return false;
-    }
   }
 }

@@ -95,7 +95,7 @@ export class Recovery implements OnModuleInit {
     signal?: AbortSignal,
   ): Promise<BytesReport> {
     const reviewed = await this.quarantine.review(dryRun);
-    const kept = await this.keptAudio.review(dryRun);
+    const kept = await this.keptAudio.review(dryRun, signal);
     const report: BytesReport = {
       quarantined: kept.quarantined,
       released: reviewed.released + kept.released,

@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
+import { KeptAudioQuarantine } from '../../src/recovery/kept-audio.quarantine.js';
 import { sessionKey } from '../../src/sessions/session.schema.js';
 import { Archives } from '../../src/storage/archives.js';
 import { MOST_ERASURES, Sweeper } from '../../src/sweep/sweeper.js';
@@ -90,6 +91,25 @@ describeWithS3('while S3 is away', () => {
     await overdue();
     await sweep();
     expect(await collection('archive_writes').countDocuments()).toBe(0);
+  });
+
+  it('a review of what no row wants tries to delete one, marks what is new, and ends when it is asked to', async () => {
+    const quarantine = running.service.service.app.get(KeptAudioQuarantine, { strict: false });
+    await archived('unwanted');
+    const session_id = { $regex: /^unwanted-/ };
+    const unwanted = await collection('uploads').distinct('kept_id', { session_id });
+    await collection('uploads').deleteMany({ session_id });
+    const old = { updated_at: longAgo(), unwanted_since: new Date(Date.now() - 73 * 3_600_000) };
+    await collection('kept_audio').updateMany({ _id: { $in: unwanted } }, { $set: old });
+    await collection('kept_audio').updateOne({ _id: unwanted.at(-1) }, { $unset: { unwanted_since: 1 } });
+    expect(await quarantine.review(false, AbortSignal.abort())).toEqual({ quarantined: 0, released: 0, deleted: 0 });
+    await s3.kill();
+    const deleted = deletions();
+    expect(await quarantine.review(false)).toEqual({ quarantined: 1, released: 0, deleted: 0 });
+    expect(deleted.mock.calls).toHaveLength(1);
+    await s3.run();
+    expect(await quarantine.review(false)).toEqual({ quarantined: 0, released: 0, deleted: 2 });
+    await collection('kept_audio').deleteOne({ _id: unwanted.at(-1) });
   });
 
   it('a sweep tries to erase one session that has audio there, and erases those that have none', async () => {
