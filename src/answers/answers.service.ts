@@ -21,9 +21,6 @@ import type { TextAnswerAccepted, UploadAccepted } from './answer.dto.js';
 import { digestIssue, formLanguage } from './upload-fields.js';
 import { Takes } from './takes.js';
 
-/** An upload may take longer than an Idempotency-Key is reserved for. */
-const RENEW_MS = 10_000;
-
 /** Takes answers in: spoken ones through the intake, written ones straight into the ledger. */
 @Injectable()
 export class AnswersService {
@@ -56,9 +53,7 @@ export class AnswersService {
     const route = `POST /api/upload-answer/${sessionId}/${questionId}`;
     const beginning = key === undefined ? null : await this.idempotency.begin({ userId, route, key });
     const { claim } = beginning ?? {};
-    const renewal = claim
-      ? setInterval(() => void this.idempotency.renew(claim).catch(() => undefined), RENEW_MS)
-      : undefined;
+    const done = claim && this.idempotency.keep(claim);
     try {
       const received = await this.form.receive(request, response, incoming(session, questionId));
       const { staged } = received;
@@ -71,7 +66,7 @@ export class AnswersService {
       if (claim) await this.idempotency.release(claim).catch(() => undefined);
       throw error;
     } finally {
-      clearInterval(renewal);
+      done?.();
     }
   }
 

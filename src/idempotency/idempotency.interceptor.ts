@@ -35,12 +35,15 @@ export class IdempotencyInterceptor implements NestInterceptor {
       response.setHeader('Idempotency-Replayed', 'true');
       return earlier.body;
     }
+    const done = this.idempotency.keep(claim);
     let body: unknown;
     try {
       body = await lastValueFrom(next.handle(), { defaultValue: undefined });
     } catch (error) {
       await this.quietly('release', this.idempotency.release(claim));
       throw error;
+    } finally {
+      done();
     }
     // The work is done: that its answer could not be remembered must not turn it into a failure.
     const told = { status: response.statusCode, body };

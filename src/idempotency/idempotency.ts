@@ -91,6 +91,12 @@ export class Idempotency implements OnModuleInit {
     }
   }
 
+  /** Renews the lease of a request again and again, which may take longer than that. @returns what ends it */
+  keep(claim: Claim): () => void {
+    const renewal = setInterval(() => void this.renew(claim).catch(() => undefined), this.leaseMs() / 3);
+    return () => clearInterval(renewal);
+  }
+
   /** Extends the lease of a request that takes long. False if another request has taken it over. */
   async renew({ id, token }: Claim): Promise<boolean> {
     const result = await this.rows().updateOne(
@@ -171,7 +177,11 @@ export class Idempotency implements OnModuleInit {
   }
 
   private leaseEnd(): Date {
-    return new Date(Date.now() + this.config.UPLOAD_LEASE_S * 1000);
+    return new Date(Date.now() + this.leaseMs());
+  }
+
+  private leaseMs(): number {
+    return this.config.UPLOAD_LEASE_S * 1000;
   }
 
   private rows(): Collection<Row> {

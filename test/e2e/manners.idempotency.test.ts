@@ -9,6 +9,7 @@ import { Idempotency } from '../../src/idempotency/idempotency.js';
 import { IdempotencyModule } from '../../src/idempotency/idempotency.module.js';
 import { Idempotent } from '../../src/idempotency/idempotent.decorator.js';
 import { testMongoUri, uniqueDatabase } from '../support/servers.js';
+import { eventually } from '../support/service.js';
 import { bearer, type MannersApp, startMannersApp } from './manners.app.js';
 
 class OrderDto {
@@ -53,15 +54,18 @@ let till: Till;
 let idempotency: Idempotency;
 
 beforeAll(async () => {
-  service = await startMannersApp({
+  const parts = {
     controllers: [OrdersController],
     imports: [MongooseModule.forRoot(testMongoUri(), { dbName: uniqueDatabase() }), IdempotencyModule],
     providers: [Till],
-  });
+  };
+  service = await startMannersApp(parts, { UPLOAD_LEASE_S: '3' });
   till = service.app.get(Till);
   idempotency = service.app.get(Idempotency);
 });
 afterAll(() => service.close());
+
+const rows = () => service.app.get<Connection>(getConnectionToken()).db!.collection('idempotency_keys');
 
 const order = async (key: string | undefined, body: unknown, { user = 'alice', path = '/api/orders' } = {}) =>
   fetch(service.url + path, {
@@ -125,6 +129,18 @@ describe('Idempotency-Key on JSON routes', () => {
     expect((await order('k6', {}, { path: '/api/slow' })).status).toBe(201);
   });
 
+  it('one that takes long has its key for as long', async () => {
+    const lease = async () => (await rows().findOne({ route: 'POST /api/slow', state: 'in_flight' }))?.['lease_until'];
+    const begun = once(till.events, 'begun');
+    const slow = order('k7', {}, { path: '/api/slow' });
+    await begun;
+    const first = await lease();
+    expect(first).toBeInstanceOf(Date);
+    await eventually(async () => expect(await lease()).not.toEqual(first));
+    till.events.emit('go');
+    expect((await slow).status).toBe(201);
+  });
+
   it.each(['x'.repeat(256), 'two words'])('the key %j is 422', async (key) => {
     const response = await order(key, { amount: 1 });
     expect(response.status).toBe(422);
@@ -134,7 +150,6 @@ describe('Idempotency-Key on JSON routes', () => {
 
 describe('Idempotency where the content is known only at the end', () => {
   const request = (key: string) => ({ userId: 'alice', route: 'POST /upload', key });
-  const rows = () => service.app.get<Connection>(getConnectionToken()).db!.collection('idempotency_keys');
 
   it('what was stored comes back with its fingerprint, status and body', async () => {
     const { claim } = await idempotency.begin(request('u1'));
