@@ -10,7 +10,6 @@ import type { WebhookDelivery } from './delivery.schema.js';
 import { DeliveryAttempt } from './delivery-attempt.js';
 import { WebhookQueue } from './webhook.queue.processor.js';
 import { WebhookRepository } from './webhook.repository.js';
-import type { Webhook } from './webhook.schema.js';
 
 /** Requests at once to one webhook in this process; to one that fails, one after the other. */
 const AT_ONCE = 4;
@@ -76,38 +75,39 @@ export class WebhookSender implements OnModuleDestroy, BeforeApplicationShutdown
 
   /** A request that hangs takes one of the places, and the others go on. */
   private async serve(id: mongo.ObjectId, lane: Lane, running: Map<string, Promise<void>>): Promise<void> {
-    let webhook: Webhook | null = null;
     let waiting: WebhookDelivery[] = [];
     while (!this.stopping.signal.aborted && !lane.broken) {
       const rung = new Promise<void>((resolve) => (lane.bell = resolve));
-      if (waiting.length === 0 || lane.again || !webhook?.enabled) {
+      const webhook = await this.webhooks.find(id);
+      if (!webhook) return this.deliveries.removeAll(id);
+      if (!webhook.enabled) return void (await this.cancelAll(id));
+      if (waiting.length === 0 || lane.again) {
         lane.again = false;
-        webhook = await this.webhooks.find(id);
-        if (!webhook) return this.deliveries.removeAll(id);
-        if (!webhook.enabled) return void (await this.cancelAll(id));
         waiting = (await this.deliveries.due(id, BATCH)).filter(({ _id }) => !running.has(_id.toHexString()));
         if (waiting.length + running.size === 0) return;
       }
       const places = (webhook.failing_since ? 1 : AT_ONCE) - running.size;
-      for (const delivery of waiting.splice(0, Math.max(0, places))) this.send(webhook, delivery, lane, running);
+      for (const delivery of waiting.splice(0, Math.max(0, places))) this.send(delivery, lane, running);
       if (running.size > 0) await Promise.race([rung, ...running.values()]);
     }
   }
 
-  private send(webhook: Webhook, delivery: WebhookDelivery, lane: Lane, running: Map<string, Promise<void>>): void {
+  private send(delivery: WebhookDelivery, lane: Lane, running: Map<string, Promise<void>>): void {
     const name = delivery._id.toHexString();
     const sent = this.gate
-      .run(() =>
-        runWithCorrelation(correlationIdFrom(delivery.correlation_id), () =>
-          this.attempt.make(webhook, delivery, this.stopping.signal),
-        ),
-      )
+      .run(() => runWithCorrelation(correlationIdFrom(delivery.correlation_id), () => this.make(delivery)))
       .catch((error: unknown) => {
         lane.broken = true;
         this.log.pino.warn({ err: error, delivery_id: name }, 'Webhook delivery cut short, the sweep will go on');
       })
       .finally(() => running.delete(name));
     running.set(name, sent);
+  }
+
+  /** To where the webhook leads now: it may have been changed while this one waited for a place. */
+  private async make(delivery: WebhookDelivery): Promise<void> {
+    const webhook = await this.webhooks.find(delivery.webhook_id);
+    if (webhook?.enabled) await this.attempt.make(webhook, delivery, this.stopping.signal);
   }
 
   private cancelAll(webhookId: mongo.ObjectId): Promise<number> {

@@ -95,6 +95,8 @@ export class WebhooksService {
         set.events = input.events;
       }
       if (input.url !== undefined) set.url = await this.rules.url(input.url);
+      // What another address did says nothing of this one.
+      if (set.url !== undefined && set.url !== seen.url) set.failing_since = null;
       if (input.description !== undefined) set.description = input.description || null;
       // Switched on again, it starts with a clean slate; switched off, by a person, there is no reason to give.
       if (typeof input.enabled === 'boolean' && input.enabled !== seen.enabled)
