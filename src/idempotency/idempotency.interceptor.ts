@@ -1,10 +1,16 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import { createHash } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { User } from '../auth/user.js';
 import { Log } from '../common/logging.js';
 import { Idempotency, otherContent } from './idempotency.js';
+
+/** A route of which no answer is kept: a repetition comes to its handler, marked as one, which looks anew. */
+export const ANSWERS_ANEW = 'idempotency:anew';
+
+export type RepeatableRequest = Request & { user?: User; isRepetition?: boolean };
 
 /** Carries a request with a JSON body out once per `Idempotency-Key`; without the header it does nothing. */
 @Injectable()
@@ -13,6 +19,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   constructor(
     private readonly idempotency: Idempotency,
+    private readonly reflector: Reflector,
     log: Log,
   ) {
     this.log = log.child({ context: 'idempotency' });
@@ -20,25 +27,36 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const http = context.switchToHttp();
-    const request = http.getRequest<Request & { user?: User }>();
+    const request = http.getRequest<RepeatableRequest>();
     const key = request.headers['idempotency-key'];
     if (typeof key !== 'string' || !request.user) return next.handle();
-    return from(this.once(key, request, request.user, http.getResponse<Response>(), next));
+    const anew = this.reflector.get<boolean | undefined>(ANSWERS_ANEW, context.getHandler()) ?? false;
+    return from(this.once(key, request, request.user, http.getResponse<Response>(), next, anew));
   }
 
-  private async once(key: string, request: Request, user: User, response: Response, next: CallHandler) {
+  private async once(
+    key: string,
+    request: RepeatableRequest,
+    user: User,
+    response: Response,
+    next: CallHandler,
+    anew: boolean,
+  ) {
+    const answer = (): Promise<unknown> => lastValueFrom(next.handle(), { defaultValue: undefined });
     const route = `${request.method} ${request.path}`;
     const fingerprint = fingerprintOf([request.query, request.body]);
     const { claim, earlier } = await this.idempotency.begin({ userId: user.id, route, key });
     if (earlier) {
       if (earlier.fingerprint !== fingerprint) throw otherContent();
       response.setHeader('Idempotency-Replayed', 'true');
-      return earlier.body;
+      if (!anew) return earlier.body;
+      request.isRepetition = true;
+      return answer();
     }
     const done = this.idempotency.keep(claim);
     let body: unknown;
     try {
-      body = await lastValueFrom(next.handle(), { defaultValue: undefined });
+      body = await answer();
     } catch (error) {
       await this.quietly('release', this.idempotency.release(claim));
       throw error;
@@ -46,7 +64,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       done();
     }
     // The work is done: that its answer could not be remembered must not turn it into a failure.
-    const told = { status: response.statusCode, body };
+    const told = { status: response.statusCode, body: anew ? null : body };
     await this.quietly('complete', this.idempotency.complete(claim, fingerprint, told, sessionOf(request, body)));
     return body;
   }

@@ -33,6 +33,11 @@ export class WebhookDeliveries {
     };
   }
 
+  /** @throws NotFoundError */
+  async get(user: User, id: string, deliveryId: string): Promise<DeliveryView> {
+    return this.view(await this.access.find(user, id), deliveryId);
+  }
+
   /** Sends the same event once more, with the same id. @throws NotFoundError; ConflictError while it is disabled, or under way */
   async redeliver(asking: Asking, id: string, deliveryId: string): Promise<DeliveryView> {
     return this.access.change(asking, 'webhook.redeliver', `webhook/${id}`, async () => {

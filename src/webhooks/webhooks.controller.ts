@@ -6,7 +6,7 @@ import type { User } from '../auth/user.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
 import { ListQuery } from '../common/list-query.dto.js';
 import { PathObjectId } from '../common/path-id.js';
-import { Idempotent } from '../idempotency/idempotent.decorator.js';
+import { Idempotent, IsRepetition } from '../idempotency/idempotent.decorator.js';
 import { DeliveryPage, DeliveryQuery, DeliveryView } from './delivery.dto.js';
 import { ChangeWebhook, CreateWebhook, WebhookPage, WebhookView, WebhookWithSecret } from './webhook.dto.js';
 import { WebhookDeliveries } from './webhook-deliveries.service.js';
@@ -89,7 +89,7 @@ export class WebhooksController {
 
   @Post(':webhook_id/deliveries/:delivery_id/redeliver')
   @HttpCode(200)
-  @Idempotent()
+  @Idempotent({ anew: true })
   @ApiOperation({ summary: 'Send an event once more, under the same id' })
   @ApiResponse({ status: 200, type: DeliveryView })
   @ApiErrors(401, 404, 409)
@@ -98,7 +98,9 @@ export class WebhooksController {
     @CurrentActor() actor: Actor,
     @PathObjectId('webhook_id') id: string,
     @PathObjectId('delivery_id') deliveryId: string,
+    @IsRepetition() isRepetition: boolean,
   ): Promise<DeliveryView> {
+    if (isRepetition) return this.deliveries.get(user, id, deliveryId);
     return this.deliveries.redeliver({ user, actor }, id, deliveryId);
   }
 

@@ -449,6 +449,41 @@ describe('webhooks', () => {
     expect(await deliveriesOf(user, id)).toEqual([]);
   });
 
+  it.each([
+    ['own', []],
+    ['global', ['admin']],
+  ])('that are %s keep nothing of an erased session by the key of a redelivery either', async (scope, roles) => {
+    const hook = await subscribed(['answer.scored'], roles, { scope });
+    const owner = scope === 'own' ? hook.user : (await subscribed()).user;
+    const session = await owner.session(['q1']);
+    await owner.upload(session, 'q1', fresh('answer-0870.webm'));
+    const told = await eventually(async () => {
+      const found = await deliveriesOf(hook.user, hook.id, '?state=delivered');
+      const [delivery] = found.filter(({ payload }) => payload.data.session_id === session);
+      expect(delivery).toBeDefined();
+      return delivery;
+    });
+    const again = () =>
+      hook.user.post(`/api/webhooks/${hook.id}/deliveries/${told.id}/redeliver`, {}, { 'idempotency-key': 'once' });
+    expect((await again()).body).toMatchObject({ id: told.id, payload: told.payload });
+    const repeated = await again();
+    expect(repeated.headers.get('idempotency-replayed')).toBe('true');
+    expect(repeated.body).toMatchObject({ id: told.id, payload: told.payload });
+    const twice = await eventually(async () => {
+      const found = await deliveriesOf(hook.user, hook.id, '?state=delivered');
+      const delivery = found.find(({ id }) => id === told.id);
+      expect(delivery?.attempts).toHaveLength(2);
+      return delivery;
+    });
+    expect((await again()).body).toEqual(twice);
+
+    await owner.delete(`/api/sessions/${session}`);
+    const keys = await service.db.collection('idempotency_keys').find().toArray();
+    expect(JSON.stringify(keys)).not.toContain(session);
+    expect((await again()).status).toBe(404);
+    await hook.user.delete(`/api/webhooks/${hook.id}`);
+  });
+
   it('are counted in the metrics', async () => {
     const { body } = await service.nobody().get('/metrics');
     expect(body).toMatch(/vivavoce_webhook_deliveries_total\{event="answer.scored",outcome="delivered"\} [1-9]/);
