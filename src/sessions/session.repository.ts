@@ -107,6 +107,11 @@ export class SessionRepository {
     return head;
   }
 
+  async isThere(userId: string, sessionId: string): Promise<boolean> {
+    const head = await this.heads.load(sessionKey(userId, sessionId));
+    return head !== null && !head.erasing_since;
+  }
+
   /** The session as far as one question goes. @throws NotFoundError as `get` */
   async about(userId: string, sessionId: string, questionId: string): Promise<AskedSession> {
     const session = await this.asked.load({ key: sessionKey(userId, sessionId), questionId });

@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { mongo } from 'mongoose';
 import { Log } from '../common/logging.js';
 import { Metrics } from '../common/metrics.js';
 import { Config } from '../config/config.js';
-import { Ledger } from '../uploads/ledger.js';
 import { DeliveryRepository } from './delivery.repository.js';
 import type { HeldDelivery } from './delivery.repository.js';
 import type { AttemptOutcome, WebhookDelivery } from './delivery.schema.js';
+import { DeliverySubject } from './delivery.subject.js';
 import { GONE, SignedPost } from './signed-post.js';
 import type { PostResult } from './signed-post.js';
 import { WebhookHealth } from './webhook.health.js';
@@ -17,7 +16,7 @@ import type { Webhook } from './webhook.schema.js';
 export class DeliveryAttempt {
   constructor(
     private readonly deliveries: DeliveryRepository,
-    private readonly ledger: Ledger,
+    private readonly subject: DeliverySubject,
     private readonly signed: SignedPost,
     private readonly health: WebhookHealth,
     private readonly config: Config,
@@ -29,7 +28,9 @@ export class DeliveryAttempt {
   async make(webhook: Webhook, seen: WebhookDelivery, signal: AbortSignal): Promise<void> {
     const held = await this.deliveries.claim(seen);
     if (!held) return;
-    if (await this.isStale(held)) return this.cancel(held);
+    // Recorded as its session was erased, by a process that died before it looked.
+    if (await this.subject.isErased(held)) return this.deliveries.erase({ _id: held._id });
+    if (await this.subject.isReplaced(held)) return this.cancel(held);
     const at = new Date();
     const began = performance.now();
     const result = await this.signed.post(webhook, held, at, signal);
@@ -72,13 +73,6 @@ export class DeliveryAttempt {
     });
     this.tell(held, outcome, result, null);
     return true;
-  }
-
-  /** A newer take of the question came meanwhile, or it was erased: nobody should act on the older one. */
-  private async isStale({ upload_id, by_hand }: HeldDelivery): Promise<boolean> {
-    if (upload_id === null || by_hand) return false;
-    const row = await this.ledger.rows.findOne({ _id: new mongo.ObjectId(upload_id) }, { projection: { state: 1 } });
-    return row?.state !== 'committed';
   }
 
   private async cancel(held: HeldDelivery): Promise<void> {

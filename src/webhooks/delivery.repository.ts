@@ -198,8 +198,8 @@ export class DeliveryRepository {
   }
 
   /** An erased session leaves nothing behind, not even its scores in a log of deliveries. */
-  async eraseSession(userId: string, sessionId: string): Promise<void> {
-    const rows = this.rows.find({ subject: userId, session_id: sessionId }, { projection: { _id: 1 }, batchSize: 200 });
+  async erase(filter: mongo.Filter<WebhookDelivery>): Promise<void> {
+    const rows = this.rows.find(filter, { projection: { _id: 1 }, batchSize: 200 });
     for await (const { _id } of rows) {
       await this.attempts.deleteMany({ delivery_id: _id });
       await this.rows.deleteOne({ _id });

@@ -25,7 +25,7 @@ export class WebhookSweep implements OnModuleInit {
     this.sweeper.also('owed_events', (dryRun) => this.teller.tellOverdue(dryRun));
     this.sweeper.also('lost_deliveries', (dryRun) => this.takeBack(dryRun));
     this.sweeper.also('overdue_webhooks', (dryRun) => this.teller.sendOverdue(dryRun));
-    this.eraser.also((userId, sessionId) => this.deliveries.eraseSession(userId, sessionId));
+    this.eraser.also((subject, session_id) => this.deliveries.erase({ subject, session_id }));
     const { webhookPending } = this.metrics;
     this.metrics.onScrape(async () => webhookPending.set(await this.deliveries.pending()), webhookPending);
   }

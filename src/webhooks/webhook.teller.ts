@@ -20,7 +20,7 @@ import { WebhookSender } from './webhook.sender.js';
 
 const MOST = 1000;
 
-type Owing = OwesEvents & { _id: mongo.ObjectId; projection_due?: string };
+type Owing = OwesEvents & { _id: mongo.ObjectId; projection_due?: string; erasing_since?: Date };
 
 /** Makes deliveries of the events that documents owe, and takes the marks away once they are recorded. */
 @Injectable()
@@ -96,9 +96,12 @@ export class WebhookTeller implements Teller, OnModuleInit {
       const woken = new Set<string>();
       for (const [id, event] of Object.entries(document.owed ?? {}))
         for (const webhookId of await this.record(id, event)) woken.add(webhookId);
+      const there = { _id: document._id, erasing_since: { $exists: false } };
       // Only while none has come in between: that one keeps them all, and recording them again changes nothing.
-      const asSeen = { _id: document._id, events_due: document.events_due } as mongo.Filter<Owing>;
-      await documents.updateOne(asSeen, { $unset: { events_due: 1, owed: 1 } });
+      const asSeen = { ...there, events_due: document.events_due } as mongo.Filter<Owing>;
+      const { matchedCount } = await documents.updateOne(asSeen, { $unset: { events_due: 1, owed: 1 } });
+      if (matchedCount === 0 && !(await documents.findOne(there, { projection: { _id: 1 } })))
+        return await this.forget(woken, document);
       for (const webhookId of woken) this.queue.wake(webhookId);
     } catch (error) {
       this.log.pino.warn({ err: error, collection: documents.collectionName }, 'Events not told yet, the sweep will');
@@ -110,12 +113,22 @@ export class WebhookTeller implements Teller, OnModuleInit {
     const wanting = await this.webhooks.wanting(event.type, event.user_id);
     const { user_id: subject, session_id, upload_id, correlation_id } = event;
     const body = messageOf(event, this.config.PUBLIC_URL);
-    const told = { event_id: `msg_${id}`, type: event.type, body, subject, session_id, upload_id, correlation_id };
+    const told = { event_id: eventId(id), type: event.type, body, subject, session_id, upload_id, correlation_id };
     await this.deliveries.create(wanting.map(({ _id }) => ({ webhook_id: _id, ...told })));
     return wanting.map(({ _id }) => _id.toHexString());
+  }
+
+  /** What was recorded of a document that was erased meanwhile, after the eraser had looked for it. */
+  private async forget(webhookIds: Set<string>, { owed = {} }: Owing): Promise<void> {
+    await this.deliveries.erase({
+      webhook_id: { $in: [...webhookIds].map((id) => new mongo.ObjectId(id)) },
+      event_id: { $in: Object.keys(owed).map(eventId) },
+    });
   }
 
   private graceAgo(): Date {
     return new Date(Date.now() - this.config.DISPATCH_GRACE_S * 1000);
   }
 }
+
+const eventId = (id: string): string => `msg_${id}`;

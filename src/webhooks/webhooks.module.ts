@@ -3,11 +3,13 @@ import { MongooseModule } from '@nestjs/mongoose';
 import { AuditModule } from '../audit/audit.module.js';
 import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { QueueModule } from '../queue/queue.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
 import { SweepModule } from '../sweep/sweep.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { DeliveryAttempt } from './delivery-attempt.js';
 import { DeliveryRepository } from './delivery.repository.js';
 import { WebhookAttempt, WebhookAttemptSchema, WebhookDelivery, WebhookDeliverySchema } from './delivery.schema.js';
+import { DeliverySubject } from './delivery.subject.js';
 import { ReceiverClient } from './receiver.client.js';
 import { SecretBox } from './secret-box.js';
 import { SignedPost } from './signed-post.js';
@@ -28,6 +30,7 @@ import { WebhooksService } from './webhooks.service.js';
   imports: [
     UploadsModule,
     QueueModule,
+    SessionsModule,
     SweepModule,
     AuditModule,
     IdempotencyModule,
@@ -40,6 +43,7 @@ import { WebhooksService } from './webhooks.service.js';
   providers: [
     DeliveryAttempt,
     DeliveryRepository,
+    DeliverySubject,
     ReceiverClient,
     SecretBox,
     SignedPost,

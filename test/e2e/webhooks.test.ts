@@ -1,3 +1,6 @@
+import { jest } from '@jest/globals';
+import { mongo } from 'mongoose';
+import { DeliveryRepository } from '../../src/webhooks/delivery.repository.js';
 import { type ServiceWithEngine, startWithEngine } from '../support/engine.js';
 import { invalidFile } from '../support/openai-behaviour.js';
 import { type Caller, eventually, fresh, type Json, type TestService } from '../support/service.js';
@@ -447,6 +450,46 @@ describe('webhooks', () => {
     await eventually(async () => expect(await deliveriesOf(user, id, '?state=delivered')).toHaveLength(2));
     await user.delete(`/api/sessions/${session}`);
     expect(await deliveriesOf(user, id)).toEqual([]);
+  });
+
+  it('tell of no session that was erased while its events were being recorded', async () => {
+    const { user, path, name } = await subscribed();
+    const repository = service.service.app.get(DeliveryRepository, { strict: false });
+    const create = repository.create.bind(repository);
+    let letGo = (): void => undefined;
+    const erased = new Promise<void>((resolve) => (letGo = resolve));
+    let done = 0;
+    const held = jest.spyOn(repository, 'create').mockImplementation(async (deliveries) => {
+      await erased;
+      const rows = await create(deliveries);
+      done += 1;
+      return rows;
+    });
+    const types = () => held.mock.calls.flatMap(([deliveries]) => deliveries.map(({ type }) => type));
+    const session = await user.session(['q1']);
+    await user.upload(session, 'q1', fresh('answer-0870.webm'));
+    await user.answer(session, 'q1');
+    await user.post(`/api/analyze/${session}`);
+    await eventually(() => expect(types()).toEqual(expect.arrayContaining(['answer.completed', 'session.analyzed'])));
+    expect((await user.delete(`/api/sessions/${session}`)).status).toBe(200);
+    letGo();
+    await eventually(async () => {
+      expect(done).toBe(held.mock.calls.length);
+      expect(await service.db.collection('webhook_deliveries').countDocuments({ subject: name })).toBe(0);
+    });
+    held.mockRestore();
+    expect(receiver.at(path)).toEqual([]);
+  });
+
+  it('send nothing of an erased session that was recorded by a process which died before it looked', async () => {
+    const { user, name, id, path } = await subscribed();
+    const repository = service.service.app.get(DeliveryRepository, { strict: false });
+    const type = 'session.analyzed';
+    const about = { subject: name, session_id: 'gone', upload_id: null, correlation_id: null };
+    const webhook_id = new mongo.ObjectId(id);
+    await repository.create([{ webhook_id, event_id: 'msg_gone', type, body: JSON.stringify({ type }), ...about }]);
+    await eventually(async () => expect(await deliveriesOf(user, id)).toEqual([]));
+    expect(receiver.at(path)).toEqual([]);
   });
 
   it.each([
