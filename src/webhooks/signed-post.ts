@@ -5,6 +5,7 @@ import type { DeliveryError, WebhookDelivery } from './delivery.schema.js';
 import { ReceiverClient } from './receiver.client.js';
 import { SecretBox } from './secret-box.js';
 import { signedHeaders } from './signature.js';
+import { previousSecrets } from './webhook.schema.js';
 import type { Webhook } from './webhook.schema.js';
 
 /** The answer of a receiver that wants no more. */
@@ -53,7 +54,7 @@ export class SignedPost {
 
   private secretsOf(webhook: Webhook, at: Date): string[] {
     const owner = webhook._id.toHexString();
-    const previous = webhook.previous_until && webhook.previous_until > at ? webhook.previous_secret : null;
-    return [webhook.secret, ...(previous === null ? [] : [previous])].map((kept) => this.secrets.open(kept, owner));
+    const previous = previousSecrets(webhook, at).map(({ secret }) => secret);
+    return [webhook.secret, ...previous].map((kept) => this.secrets.open(kept, owner));
   }
 }

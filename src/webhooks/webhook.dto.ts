@@ -94,7 +94,8 @@ export class ChangeWebhook {
   enabled?: boolean;
 
   @ApiPropertyOptional({
-    description: 'Makes a new secret. For 24 hours what is sent is signed with the old one too.',
+    description:
+      'Makes a new secret. For 24 hours what is sent is signed with the old one too, and with up to four before it whose 24 hours are not over.',
     example: false,
   })
   @IsOptional()

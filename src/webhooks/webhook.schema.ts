@@ -1,5 +1,5 @@
 import { Prop, Schema, SchemaFactory } from '@nestjs/mongoose';
-import { Types } from 'mongoose';
+import { Schema as MongooseSchema, Types } from 'mongoose';
 import type { EventType } from '../events/owed.js';
 
 /** `own`: events of its owner. `global`: events of all users, and alerts; for admins. */
@@ -32,6 +32,8 @@ export class Webhook {
   /** The one before, which signs too until the time beside it. */
   @Prop({ type: String }) previous_secret!: string | null;
   @Prop({ type: Date }) previous_until!: Date | null;
+  /** Those before that one, where it was rotated again within their time; newest first. */
+  @Prop({ type: MongooseSchema.Types.Mixed }) earlier_secrets?: { secret: string; until: Date }[];
   /** Since when no delivery has succeeded; null when the last one did. */
   @Prop({ type: Date }) failing_since!: Date | null;
   @Prop({ type: Date }) created_at!: Date;
@@ -41,3 +43,13 @@ export class Webhook {
 export const WebhookSchema = SchemaFactory.createForClass(Webhook);
 WebhookSchema.index({ owner: 1, slot: 1 }, { unique: true });
 WebhookSchema.index({ owner: 1, _id: -1 });
+
+/** Besides its secret, those before it that still sign; newest first, as `SecretBox` keeps them. */
+export function previousSecrets(
+  { previous_secret, previous_until, earlier_secrets = [] }: Webhook,
+  at: Date,
+): { secret: string; until: Date }[] {
+  const previous =
+    previous_secret !== null && previous_until !== null ? [{ secret: previous_secret, until: previous_until }] : [];
+  return [...previous, ...earlier_secrets].filter(({ until }) => until > at);
+}

@@ -14,10 +14,13 @@ import { webhookView } from './webhook.dto.js';
 import type { ChangeWebhook, CreateWebhook, WebhookPage, WebhookView, WebhookWithSecret } from './webhook.dto.js';
 import { WebhookRepository } from './webhook.repository.js';
 import { WebhookRules } from './webhook.rules.js';
+import { previousSecrets } from './webhook.schema.js';
 import type { Webhook } from './webhook.schema.js';
 
 /** How long the secret before signs too. */
 const ROTATION_MS = 24 * 3_600_000;
+/** Of the secrets before that one, so many newest sign as well: who lost the answer to a rotation, and repeats it, has one of them. */
+const MOST_EARLIER = 4;
 
 /** Where users want to be told. */
 @Injectable()
@@ -130,8 +133,10 @@ export class WebhooksService {
   private rotate(seen: Webhook, set: Partial<Webhook>): string {
     const secret = newSecret();
     set.secret = this.secrets.close(secret, seen._id.toHexString());
+    const now = new Date();
+    set.earlier_secrets = previousSecrets(seen, now).slice(0, MOST_EARLIER);
     set.previous_secret = seen.secret;
-    set.previous_until = new Date(Date.now() + ROTATION_MS);
+    set.previous_until = new Date(now.getTime() + ROTATION_MS);
     return secret;
   }
 }

@@ -335,6 +335,25 @@ describe('a secret', () => {
     expect(verified(receiver.at(path)[1]!, body.secret)).toBeTruthy();
     expect(() => verified(receiver.at(path)[1]!, secret)).toThrow();
   });
+
+  it('that is rotated again and again leaves those before signing too, each for its day, five at most', async () => {
+    const { user, id, path, secret } = await subscribed();
+    const secrets = [secret];
+    for (let n = 0; n < 6; n++)
+      secrets.push((await patch(user, `/api/webhooks/${id}`, { rotate_secret: true })).body.secret as string);
+    await user.post(`/api/webhooks/${id}/test`);
+    await eventually(() => expect(receiver.at(path)).toHaveLength(1));
+    for (const one of secrets.slice(1)) expect(verified(receiver.at(path)[0]!, one)).toBeTruthy();
+    expect(() => verified(receiver.at(path)[0]!, secret)).toThrow();
+
+    const expired = { $set: { 'earlier_secrets.1.until': new Date() } };
+    await service.db.collection('webhooks').updateOne({ _id: new mongo.ObjectId(id) }, expired);
+    await user.post(`/api/webhooks/${id}/test`);
+    await eventually(() => expect(receiver.at(path)).toHaveLength(2));
+    for (const one of [secrets[6]!, secrets[5]!, secrets[4]!])
+      expect(verified(receiver.at(path)[1]!, one)).toBeTruthy();
+    expect(() => verified(receiver.at(path)[1]!, secrets[3]!)).toThrow();
+  });
 });
 
 describe('webhooks', () => {
