@@ -228,7 +228,7 @@ export const variables = {
     1,
     1000,
     'requests',
-    'Webhook requests at once in one process, four of them to one webhook.',
+    'Webhook requests at once in one process, four of them to one webhook, a quarter of them to those of one user.',
   ),
   WEBHOOK_RETRY_S: seconds(
     [5, 300, 1800, 7200, 18000, 36000, 36000],

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { mongo } from 'mongoose';
 import { correlationIdFrom, runWithCorrelation } from '../common/correlation.js';
 import { Gate } from '../common/gate.js';
@@ -14,6 +15,10 @@ import { WebhookRepository } from './webhook.repository.js';
 /** Requests at once to one webhook in this process; to one that fails, one after the other. */
 const AT_ONCE = 4;
 const BATCH = 50;
+/** Of the places in this process, what one owner's webhooks may have: receivers that hang leave the rest to others. */
+const SHARE = 1 / 4;
+/** Owners whose places are counted; one who has not sent for so long that others came in between is counted anew. */
+const MOST_OWNERS = 10_000;
 
 interface Lane {
   /** Something more became due meanwhile. */
@@ -30,6 +35,7 @@ interface Lane {
 export class WebhookSender implements OnModuleDestroy, BeforeApplicationShutdown {
   private readonly lanes = new Map<string, Lane>();
   private readonly gate: Gate;
+  private readonly owners = new LRUCache<string, Gate>({ max: MOST_OWNERS });
   private readonly stopping = new AbortController();
 
   constructor(
@@ -38,7 +44,7 @@ export class WebhookSender implements OnModuleDestroy, BeforeApplicationShutdown
     private readonly attempt: DeliveryAttempt,
     private readonly queue: WebhookQueue,
     private readonly log: Log,
-    config: Config,
+    private readonly config: Config,
   ) {
     this.gate = new Gate(config.WEBHOOK_CONCURRENCY);
   }
@@ -87,21 +93,28 @@ export class WebhookSender implements OnModuleDestroy, BeforeApplicationShutdown
         if (waiting.length + running.size === 0) return;
       }
       const places = (webhook.failing_since ? 1 : AT_ONCE) - running.size;
-      for (const delivery of waiting.splice(0, Math.max(0, places))) this.send(delivery, lane, running);
+      for (const delivery of waiting.splice(0, Math.max(0, places))) this.send(webhook.owner, delivery, lane, running);
       if (running.size > 0) await Promise.race([rung, ...running.values()]);
     }
   }
 
-  private send(delivery: WebhookDelivery, lane: Lane, running: Map<string, Promise<void>>): void {
+  private send(owner: string, delivery: WebhookDelivery, lane: Lane, running: Map<string, Promise<void>>): void {
     const name = delivery._id.toHexString();
-    const sent = this.gate
-      .run(() => runWithCorrelation(correlationIdFrom(delivery.correlation_id), () => this.make(delivery)))
+    const correlation = correlationIdFrom(delivery.correlation_id);
+    const sent = this.gateOf(owner)
+      .run(() => this.gate.run(() => runWithCorrelation(correlation, () => this.make(delivery))))
       .catch((error: unknown) => {
         lane.broken = true;
         this.log.pino.warn({ err: error, delivery_id: name }, 'Webhook delivery cut short, the sweep will go on');
       })
       .finally(() => running.delete(name));
     running.set(name, sent);
+  }
+
+  private gateOf(owner: string): Gate {
+    const gate = this.owners.get(owner) ?? new Gate(Math.max(1, Math.floor(this.config.WEBHOOK_CONCURRENCY * SHARE)));
+    this.owners.set(owner, gate);
+    return gate;
   }
 
   /** To where the webhook leads now: it may have been changed while this one waited for a place. */

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { jest } from '@jest/globals';
 import { mongo } from 'mongoose';
 import { Log } from '../../src/common/logging.js';
@@ -42,6 +43,22 @@ describe('a delivery that does not arrive', () => {
       headers: { 'content-type': 'application/json' },
     });
     await counted('vivavoce_webhook_deliveries_total{event="webhook.test",outcome="cancelled"} 1');
+  });
+
+  it('holds up no other user, though all receivers of its owner hang', async () => {
+    const hanging: ServerResponse[] = [];
+    receiver.on('/hangs', (response) => void hanging.push(response));
+    const ids = await Promise.all(Array.from({ length: 9 }, () => webhook('/hangs')));
+    await Promise.all(ids.flatMap((id) => Array.from({ length: 4 }, () => alice.post(`/api/webhooks/${id}/test`))));
+    await eventually(() => expect(hanging).toHaveLength(8));
+    const bob = await service.user('bob');
+    const { body } = await bob.post('/api/webhooks', { url: receiver.url('/bob'), events: ['answer.failed'] });
+    await bob.post(`/api/webhooks/${body.id}/test`);
+    await eventually(() => expect(receiver.at('/bob')).toHaveLength(1));
+    // None of them was given up before: all places that they may have are still taken.
+    expect(hanging).toHaveLength(8);
+    await Promise.all(ids.map((id) => alice.delete(`/api/webhooks/${id}`)));
+    for (const response of hanging) response.end();
   });
 
   it('is counted and logged when its sender went away', async () => {
