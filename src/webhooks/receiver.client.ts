@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns';
+import { promises as dns } from 'node:dns';
 import type { LookupAddress, LookupOptions } from 'node:dns';
 import { isIP } from 'node:net';
 import { Injectable } from '@nestjs/common';
@@ -11,6 +11,10 @@ import { isPrivateAddress } from './private-address.js';
 /** Of an answer, what is read so that its connection can be used again; more is cut off. */
 const MOST_READ_BYTES = 64 * 1024;
 const LONGEST_WAIT_S = 36_000;
+/** How long a name server may take, at first; asked twice. */
+const NAME_TIMEOUT_MS = 2500;
+/** RFC 6761, section 6.3: no name server is asked for it. */
+const LOCALHOST = /(^|\.)localhost\.?$/i;
 
 export interface ReceiverAnswer {
   status: number;
@@ -86,21 +90,38 @@ export class ReceiverClient implements OnApplicationShutdown {
   }
 
   private lookup(hostname: string, options: LookupOptions, callback: LookupCallback): void {
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error);
+    const take = (addresses: LookupAddress[]) => {
       if (!this.config.WEBHOOK_ALLOW_PRIVATE && addresses.some(({ address }) => isPrivateAddress(address)))
         return callback(refused());
       const [first] = addresses;
       if (options.all || !first) return callback(null, addresses);
       callback(null, first.address, first.family);
-    });
+    };
+    this.addressesOf(hostname, options).then(take, callback);
+  }
+
+  private async addressesOf(hostname: string, options: LookupOptions): Promise<LookupAddress[]> {
+    // The operator's own network: its names may be in a hosts file, or be found in a search domain.
+    if (this.config.WEBHOOK_ALLOW_PRIVATE) return dns.lookup(hostname, { ...options, all: true });
+    if (LOCALHOST.test(hostname)) throw refused();
+    // Not by `lookup`, for which a thread waits, one of two for all names that the process looks up: those of MongoDB, Redis and S3
+    // would wait for the name servers of users.
+    // A new one each time, which knows the name servers of now.
+    const resolver = new dns.Resolver({ timeout: NAME_TIMEOUT_MS, tries: 2 });
+    const [v4, v6] = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+    const found = [
+      ...(v4.status === 'fulfilled' ? v4.value.map((address) => ({ address, family: 4 })) : []),
+      ...(v6.status === 'fulfilled' ? v6.value.map((address) => ({ address, family: 6 })) : []),
+    ];
+    if (found.length === 0 && v4.status === 'rejected') throw v4.reason;
+    return found;
   }
 
   private translated(cause: unknown, isLate: boolean): AppError {
     const known = [cause, (cause as Error | undefined)?.cause].find((error) => error instanceof AppError);
     if (known) return known;
     const { code = '', name = '' } = (cause ?? {}) as NodeJS.ErrnoException;
-    if (isLate || name.includes('Timeout') || code.includes('TIMEOUT')) {
+    if (isLate || name.includes('Timeout') || /^UND_.*TIMEOUT/.test(code)) {
       return new TransientError('timeout', `No answer within ${this.config.WEBHOOK_TIMEOUT_S} seconds`, { cause });
     }
     const why = /^[A-Z][A-Z0-9_]{2,40}$/.test(code) ? ` (${code})` : '';
