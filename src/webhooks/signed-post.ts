@@ -54,7 +54,16 @@ export class SignedPost {
 
   private secretsOf(webhook: Webhook, at: Date): string[] {
     const owner = webhook._id.toHexString();
-    const previous = previousSecrets(webhook, at).map(({ secret }) => secret);
-    return [webhook.secret, ...previous].map((kept) => this.secrets.open(kept, owner));
+    const previous = previousSecrets(webhook, at).flatMap(({ secret }) => this.opened(secret, owner));
+    return [this.secrets.open(webhook.secret, owner), ...previous];
+  }
+
+  /** None where the key has changed: what was rotated because of that must not keep the new secret from signing. */
+  private opened(kept: string, owner: string): string[] {
+    try {
+      return [this.secrets.open(kept, owner)];
+    } catch {
+      return [];
+    }
   }
 }

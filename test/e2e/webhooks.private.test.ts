@@ -71,18 +71,28 @@ describe('private addresses', () => {
 });
 
 describe('the reason why a secret cannot be read any more', () => {
-  it('is in the log of deliveries', async () => {
+  it('is in the log of deliveries, until the secret is rotated', async () => {
     const environment = { WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_ENCRYPTION_KEY: 'one key of at least 32 characters' };
     const before = await startTestService('api', environment);
     const alice = await before.user('alice');
     const { body } = await alice.post('/api/webhooks', { url: 'http://127.0.0.1:9/', events: ['answer.failed'] });
     const other = { ...before.environment, WEBHOOK_ENCRYPTION_KEY: 'another key of at least 32 characters' };
-    const after = await startTestService('worker', other);
-    await alice.post(`/api/webhooks/${body.id}/test`);
-    await eventually(async () => {
-      const [delivery] = (await alice.get(`/api/webhooks/${body.id}/deliveries`)).body.items as Json[];
-      expect(delivery).toMatchObject({ state: 'failed', error: { code: 'secret_unreadable' } });
+    const after = await startTestService('all', other);
+    const again = await after.user('alice');
+    const errorOf = async () => {
+      await again.post(`/api/webhooks/${body.id}/test`);
+      return eventually(async () => {
+        const [delivery] = (await again.get(`/api/webhooks/${body.id}/deliveries`)).body.items as Json[];
+        expect(delivery.error).not.toBeNull();
+        return delivery.error.code as string;
+      });
+    };
+    expect(await errorOf()).toBe('secret_unreadable');
+    await again.send('PATCH', `/api/webhooks/${body.id}`, {
+      body: JSON.stringify({ rotate_secret: true }),
+      headers: { 'content-type': 'application/json' },
     });
+    expect(await errorOf()).toBe('connection_failed');
     await after.stop();
     await before.stop();
   });
