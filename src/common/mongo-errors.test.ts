@@ -1,6 +1,6 @@
 import { mongo } from 'mongoose';
 import { AppError } from './app-error.js';
-import { areDuplicateKeys, isMongoAway, isMongoFull } from './mongo-errors.js';
+import { areDuplicateKeys, isMongoAway, isMongoFull, isTooLarge } from './mongo-errors.js';
 
 const refused = (): Error => Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' });
 
@@ -30,6 +30,23 @@ describe('MongoDB being full', () => {
   it('is not told by what is wrong with another disk, or with a document', () => {
     expect(isMongoFull(new Error('ENOSPC: No space left on device'))).toBe(false);
     expect(isMongoFull(said('E11000 duplicate key error', 11000))).toBe(false);
+  });
+});
+
+describe('a document that would be too large', () => {
+  const refused = (code: number) => new mongo.MongoServerError({ message: 'Resulting document after update …', code });
+
+  it.each([
+    ['with a name, BSONObjectTooLarge', 10334],
+    ['without one, of an update', 17419],
+    ['without one, of a document that replaces another', 17420],
+  ])('is told by its code, %s', (_which, code) => {
+    expect(isTooLarge(refused(code))).toBe(true);
+  });
+
+  it('is not told by other refusals', () => {
+    for (const error of [refused(11000), refused(14031), new Error('of no write'), null])
+      expect(isTooLarge(error)).toBe(false);
   });
 });
 

@@ -50,6 +50,17 @@ describe('a session that is as large as a document can be', () => {
     expect((await alice.post(`/api/text-answer/${session}/q3`, { text: 'Short.' })).status).toBe(200);
   });
 
+  it('takes of many at once what fits, and refuses each of the others', async () => {
+    const { session } = await sessionWithRoom(200_000);
+    const ids = ['q2', 'q3', 'q4', 'q5', 'q6', 'q7'];
+    const write = (id: string) => alice.post(`/api/text-answer/${session}/${id}`, { text: '🙂'.repeat(20_000) });
+    const statuses = (await Promise.all(ids.map(write))).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([200, 200, 409, 409, 409, 409]);
+    const { summary } = (await alice.get(`/api/transcription-status/${session}`)).body;
+    expect(summary.total).toBe(3);
+    expect(await ledger.rows.countDocuments({ session_id: session, state: 'failed' })).toBe(4);
+  });
+
   it('ends an answer whose request was cut short', async () => {
     const { session } = await sessionWithRoom(50_000);
     const _id = new mongo.ObjectId();
